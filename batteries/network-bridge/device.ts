@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
 import { conflict } from '@cleat/protocol/errors';
+import { deviceAddresses } from './modes.js';
 import type { NetworkRecord } from './state.js';
 
 /** The alias that tells whose a bridge is. */
@@ -47,8 +48,9 @@ export async function ensureBridge(
   if (!ours && !mayAdopt) {
     throw conflict(`a bridge ${bridge} that this engine did not make exists already: choose another name`);
   }
-  const missing = record.gateways.filter((gateway) => !facts.addresses.includes(gateway));
-  const stale = facts.addresses.filter((address) => !record.gateways.includes(address));
+  const wanted = deviceAddresses(record);
+  const missing = wanted.filter((gateway) => !facts.addresses.includes(gateway));
+  const stale = facts.addresses.filter((address) => !wanted.includes(address));
   await links.run(
     ours
       ? [...stale.map((address) => `address delete ${address} dev ${bridge}`), ...configure(record)]
@@ -62,15 +64,22 @@ export async function removeBridge(bridge: string, links: HostLinks): Promise<vo
   links.forget();
 }
 
-function configure({ bridge, gateways }: NetworkRecord): string[] {
-  const six = gateways.some((gateway) => gateway.includes(':'));
+function configure(record: NetworkRecord): string[] {
+  const { bridge } = record;
+  const addresses = deviceAddresses(record);
+  const six = addresses.some((gateway) => gateway.includes(':'));
   return [
-    // Without IPv6 on the network the bridge needs no link-local address, nor the chatter that comes with it.
-    ...(six ? [] : [`link set dev ${bridge} addrgenmode none`]),
-    ...gateways.map(addressOf(bridge)),
+    // Without IPv6 on the network the bridge needs no link-local address, nor the chatter that comes with it. With IPv6
+    // it has one at once: until the kernel's own is known to be nobody else's, the host would not find the containers.
+    `link set dev ${bridge} addrgenmode none`,
+    ...(six ? [addressOf(bridge)(linkLocal)] : []),
+    ...addresses.map(addressOf(bridge)),
     `link set dev ${bridge} up`,
   ];
 }
+
+/** As moby's bridges have it. */
+const linkLocal = 'fe80::1/64';
 
 const addressOf = (bridge: string) => (gateway: string) =>
   `address replace ${gateway} ${gateway.includes(':') ? 'nodad ' : ''}dev ${bridge}`;

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
-import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
-import type { FirewallNetwork, LinkedPort, PublishedPort } from '@cleat/linux/firewall/ruleset';
+import type { FirewallNetwork, LinkedPort } from '@cleat/linux/firewall/ruleset';
 import { interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { Mutex } from '@cleat/protocol/async/mutex';
@@ -14,10 +13,11 @@ import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
 import { answering, isLinked, linkedPorts, readLinks } from './linked.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName, putOnBridge } from './links.js';
-import { readNetwork } from './network-options.js';
+import { readNetwork, withoutGateways } from './network-options.js';
 import type { BridgeOptions } from './options.js';
 import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
+import { Publisher } from './publisher.js';
 import type { EndpointRecord, NetworkRecord } from './state.js';
 
 type Driver = Handlers<typeof networkKind>;
@@ -34,6 +34,7 @@ export class BridgeDriver {
   readonly #sweeper: LinkSweeper;
   readonly #proxy: PortProxy;
   readonly #ports: HostPorts;
+  readonly #publisher: Publisher;
   /** By network and address: the interface of the endpoint that had it last. */
   readonly #former = new Map<string, string>();
   /** Endpoints that are being deleted. */
@@ -51,6 +52,14 @@ export class BridgeDriver {
     this.#guard = new ForwardGuard(`cleat:${tag}`, log);
     this.#proxy = new PortProxy(options.stateDir, log);
     this.#ports = new HostPorts(this.#proxy);
+    this.#publisher = new Publisher({
+      endpoints: this.#endpoints,
+      firewall: this.#firewall,
+      ports: this.#ports,
+      log,
+      restoreRules: () => this.#applyRules(),
+      routeLocal: (network) => this.#routeLocal([network]),
+    });
     this.#sweeper = new LinkSweeper(`${options.stateDir}/links.journal`, this.#links, log);
   }
 
@@ -73,7 +82,7 @@ export class BridgeDriver {
     await this.#applyRules().catch((error: unknown) =>
       this.#log.error('the firewall rules could not be restored', { error: messageOf(error) }),
     );
-    this.#routeLocal(this.#endpoints.values().filter(({ ports }) => ports.length > 0));
+    this.#routeLocal(this.#networks.values().filter(({ id }) => this.#publishes(id)));
   }
 
   /**
@@ -98,8 +107,12 @@ export class BridgeDriver {
     const own = this.#endpoints.values().filter(({ networkId }) => networkId === network.id);
     const left = own.filter(({ hostLink }) => there.has(hostLink));
     await this.#links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
-    this.#routeLocal(own.filter(({ ports }) => ports.length > 0));
+    if (this.#publishes(network.id)) this.#routeLocal([network]);
     this.#answerForLinked(network, linkedPorts(network, own));
+  }
+
+  #publishes(id: string): boolean {
+    return this.#endpoints.values().some(({ networkId, ports }) => networkId === id && ports.length > 0);
   }
 
   async #removeIdleDefault(): Promise<void> {
@@ -119,11 +132,14 @@ export class BridgeDriver {
       GetCapabilities: () => ({
         Scope: 'local',
         ConnectivityScope: 'local',
+        GwAllocChecker: true,
         ServesPublishedPorts: true,
+        PublishesPerFamily: true,
         LinksDieWithSandbox: true,
         JoinsInSandbox: true,
         OpensLinks: true,
       }),
+      GwAllocCheck: ({ Options }) => withoutGateways(Options ?? {}),
       CreateNetwork: (request) => this.#inTurn(() => this.#createNetwork(request)),
       DeleteNetwork: ({ NetworkID }) => this.#inTurn(() => this.#deleteNetwork(NetworkID)),
       CreateEndpoint: async (request) => this.#createEndpoint(request),
@@ -131,8 +147,9 @@ export class BridgeDriver {
       EndpointOperInfo: ({ EndpointID }) => this.#operInfo(EndpointID),
       Join: ({ EndpointID, Options }) => this.#join(EndpointID, Number(Options?.[netlabel.sandboxPid] ?? 0)),
       Leave: () => {},
-      ProgramExternalConnectivity: ({ EndpointID, Options }) => this.#publish(EndpointID, Options?.[netlabel.portMap]),
-      RevokeExternalConnectivity: ({ EndpointID }) => this.#unpublish(EndpointID),
+      ProgramExternalConnectivity: ({ EndpointID, Options }) =>
+        this.#publisher.publish(EndpointID, this.#network(this.#endpoint(EndpointID).networkId), Options ?? {}),
+      RevokeExternalConnectivity: ({ EndpointID }) => this.#publisher.unpublish(EndpointID),
       OpenLinks: ({ EndpointID, Links }) => this.#openLinks(EndpointID, Links),
     };
   }
@@ -202,7 +219,7 @@ export class BridgeDriver {
   async #deleteEndpoint(id: string): Promise<void> {
     const endpoint = this.#endpoints.get(id);
     if (!endpoint) return;
-    await this.#unpublish(id);
+    await this.#publisher.unpublish(id);
     this.#leaving.add(id);
     // Its addresses may be another's soon.
     if (isLinked(endpoint, this.#endpoints.values())) await this.#applyRules();
@@ -257,37 +274,6 @@ export class BridgeDriver {
     return { Value: { [netlabel.macAddress]: mac, [netlabel.portMap]: portMap } };
   }
 
-  async #publish(id: string, requested: unknown): Promise<void> {
-    const endpoint = this.#endpoint(id);
-    const network = this.#network(endpoint.networkId);
-    const bindings = Array.isArray(requested) ? (requested as PortBinding[]) : [];
-    if (bindings.length === 0 || network.internal) return;
-    const ports = await this.#ports.allocate(bindings, { ...endpoint, hostIp: network.hostIp });
-    try {
-      await this.#firewall?.publish(ports);
-      this.#forgetFlows(ports);
-      this.#routeLocal([endpoint]);
-      this.#endpoints.set(id, { ...endpoint, ports: [...endpoint.ports, ...ports] });
-    } catch (error) {
-      await this.#ports.release(ports);
-      throw error;
-    }
-  }
-
-  async #unpublish(id: string): Promise<void> {
-    const endpoint = this.#endpoints.get(id);
-    if (!endpoint || endpoint.ports.length === 0) return;
-    this.#endpoints.set(id, { ...endpoint, ports: [] });
-    try {
-      await this.#firewall?.unpublish(endpoint.ports);
-    } catch {
-      // Somebody changed our table: make all of it anew.
-      await this.#applyRules();
-    }
-    this.#forgetFlows(endpoint.ports);
-    await this.#ports.release(endpoint.ports);
-  }
-
   async #openLinks(id: string, requested: readonly OpenedLink[]): Promise<void> {
     const endpoint = this.#endpoint(id);
     const links = readLinks(requested);
@@ -307,20 +293,10 @@ export class BridgeDriver {
     for (const [key, value] of answering(network, links)) this.#sysctl(key, value);
   }
 
-  #forgetFlows(ports: readonly PublishedPort[]): void {
-    try {
-      forgetUdpFlows(ports);
-    } catch (error) {
-      this.#log.warn('UDP clients that never pause may not reach a published port', { error: messageOf(error) });
-    }
-  }
-
   /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
-  #routeLocal(endpoints: readonly EndpointRecord[]): void {
-    for (const id of new Set(endpoints.map(({ networkId }) => networkId))) {
-      const bridge = this.#networks.get(id)?.bridge;
-      if (bridge && this.#firewall) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
-    }
+  #routeLocal(networks: readonly NetworkRecord[]): void {
+    if (!this.#firewall) return;
+    for (const { bridge } of networks) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
   }
 
   async #applyRules(networks = this.#networks.values()): Promise<void> {

@@ -186,7 +186,8 @@ test.each([
     'enable_icc value: perhaps (strconv.ParseBool: parsing "perhaps": invalid syntax)',
   ],
   [{ 'com.docker.network.bridge.name': 'a name with blanks' }, 'invalid bridge name'],
-  [{ 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' }, 'is not supported'],
+  [{ 'com.docker.network.bridge.gateway_mode_ipv4': 'odd' }, '(unknown gateway mode odd)'],
+  [{ 'com.docker.network.bridge.gateway_mode_ipv6': 'isolated' }, 'can only be used for an internal network'],
 ])('%j is refused', async (options, message) => {
   await expect(createNetwork(options)).rejects.toThrow(message);
 });
@@ -229,8 +230,8 @@ test.each([
   ['host_ipv4', 'x', 'failed to parse com.docker.network.host_ipv4 value: x (nil ip)'],
   ['host_ipv4', '::1', 'failed to parse com.docker.network.host_ipv4 value: ::1 (no IPv4 address)'],
   ['bridge.host_binding_ipv4', 'y', 'failed to parse com.docker.network.bridge.host_binding_ipv4 value: y (nil ip)'],
-  ['bridge.inhibit_ipv4', 'true', 'com.docker.network.bridge.inhibit_ipv4=true is not supported: leave it out'],
-  ['bridge.trusted_host_interfaces', 'eth0', 'is not supported: leave it out'],
+  ['bridge.inhibit_ipv4', 'perhaps', 'failed to parse com.docker.network.bridge.inhibit_ipv4 value: perhaps'],
+  ['bridge.trusted_host_interfaces', 'eth0:a b', 'com.docker.network.bridge.trusted_host_interfaces: a b'],
 ])('what cannot be served is refused: %s=%s', async (key, value, said) => {
   await expect(createNetwork({ [`com.docker.network.${key}`]: value })).rejects.toThrow(said);
   expect(interfaceNames()).not.toContain(device);
@@ -248,4 +249,30 @@ test('a bridge that somebody removed by hand is back with the next container, an
   driver = open();
   await driver.restore();
   expect((await first('busybox', 'ping', '-c1', '-W2', `${block}.3`)).code).toBe(0);
+});
+
+test.each([
+  ['fe80::/80', "'fe80::/80' clashes with the Link-Local prefix 'fe80::/64'"],
+  ['ff02::/64', "multicast subnet 'ff02::/64' is not allowed"],
+])('the subnet %s is refused', async (Pool, said) => {
+  const created = driver.handlers().CreateNetwork({ NetworkID: 'n1', IPv4Data: [], IPv6Data: [{ Pool }] }, context);
+  await expect(created).rejects.toThrow(said);
+});
+
+test('ports of a family are closed when another endpoint is its way out, and the others stay', async () => {
+  await createNetwork({}, true);
+  await join_('e1', 2, 'fd00:90::2');
+  const ids = { NetworkID: 'n1', EndpointID: 'e1' };
+  const published = async (...families: string[]) => {
+    const Options = { 'com.docker.network.portmap': [{ Proto: 6, Port: 80 }], 'io.cleat.gateway.for': families };
+    await driver.handlers().ProgramExternalConnectivity?.({ ...ids, Options }, context);
+    const info = await driver.handlers().EndpointOperInfo(ids, context);
+    return info?.Value?.['com.docker.network.portmap'] as { HostIP: string; HostPort: number }[];
+  };
+  const [four, six] = await published('ipv4', 'ipv6');
+  expect([four?.HostIP, six?.HostIP]).toEqual(['0.0.0.0', '::']);
+  expect(await published('ipv4')).toEqual([four]);
+  expect(await published('ipv4', 'ipv6')).toMatchObject([four, { HostIP: '::' }]);
+  expect(await published()).toEqual([]);
+  expect(await published('ipv6')).toMatchObject([{ HostIP: '::' }]);
 });

@@ -1,7 +1,8 @@
 import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
-import { forbidden, invalidParameter, notImplemented } from '@cleat/protocol/errors';
+import { forbidden, invalidParameter } from '@cleat/protocol/errors';
 import type { IpamData } from '@cleat/protocol/kinds/network';
 import { netlabel } from '@cleat/protocol/kinds/network';
+import { checkSubnet, inhibitIPv4, readModes, readTrusted, trustedInterfaces } from './modes.js';
 import type { NetworkRecord } from './state.js';
 
 export interface Defaults {
@@ -12,16 +13,9 @@ export interface Defaults {
 }
 
 const interfacePrefix = 'com.docker.network.container_iface_prefix';
-/** Options of moby's driver that would change what is reachable, and are not there. */
-const notServed = [
-  'com.docker.network.bridge.inhibit_ipv4',
-  'com.docker.network.bridge.trusted_host_interfaces',
-] as const;
-const gatewayMode = /^com\.docker\.network\.bridge\.gateway_mode_ipv[46]$/;
-
 /**
  * Reads a network's options as Docker's bridge driver names them; what it does not know it ignores, as Docker does.
- * @throws InvalidParameter for a value that makes no sense, NotImplemented for a gateway mode that is not there yet
+ * @throws InvalidParameter for a value that makes no sense, Forbidden for several subnets of a family
  */
 export function readNetwork(
   id: string,
@@ -30,16 +24,9 @@ export function readNetwork(
   defaults: Defaults,
 ): NetworkRecord {
   const generic = stringMap(options[netlabel.generic]);
-  for (const [key, value] of Object.entries(generic)) {
-    if (gatewayMode.test(key) && value !== 'nat' && value !== '') {
-      throw notImplemented(`${key}=${value} is not supported: leave it out, or use "nat"`);
-    }
-  }
-  for (const key of notServed) {
-    if (generic[key] && !/^(0|f|false)$/i.test(generic[key])) {
-      throw notImplemented(`${key}=${generic[key]} is not supported: leave it out`);
-    }
-  }
+  const internal = options[netlabel.internal] === true;
+  const modes = readModes(generic, internal);
+  const trusted = readTrusted(generic[trustedInterfaces] ?? '');
   const snat = [hostAddress(generic, 4), hostAddress(generic, 6)].filter((address) => address !== '');
   const hostIp = generic[netlabel.hostBinding] || defaults.hostIp;
   if (!tryParseAddress(hostIp)) throw unreadable(netlabel.hostBinding, hostIp, 'nil ip');
@@ -50,6 +37,7 @@ export function readNetwork(
   for (const { Pool = '' } of ipam) {
     if (Pool === '0.0.0.0/0') throw invalidParameter('ipv4 pool is empty');
     if (Pool === '::/0') throw invalidParameter('ipv6 pool is empty');
+    if (Pool) checkSubnet(Pool);
   }
   const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
   if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
@@ -66,12 +54,27 @@ export function readNetwork(
     mtu: mtu || 1500,
     icc: flag(generic, netlabel.enableIcc, defaults.icc),
     masquerade: flag(generic, netlabel.enableIpMasquerade, defaults.masquerade),
-    internal: options[netlabel.internal] === true,
+    internal,
+    ...(Object.keys(modes).length > 0 ? { modes } : {}),
+    ...(trusted.length > 0 ? { trusted } : {}),
+    ...(flag(generic, inhibitIPv4, false) ? { inhibitIPv4: true } : {}),
     hostIp,
     ...(snat.length > 0 ? { snat } : {}),
     prefix: generic[interfacePrefix] || 'eth',
     isDefault: flag(generic, netlabel.defaultBridge, false),
   };
+}
+
+/**
+ * For which families a network is to have no gateway at all (moby `GetSkipGwAlloc`).
+ * @throws InvalidParameter
+ */
+export function withoutGateways(options: Readonly<Record<string, unknown>>) {
+  const generic = stringMap(options[netlabel.generic]);
+  const internal = options[netlabel.internal] === true;
+  const { ipv4, ipv6 } = readModes(generic, internal);
+  const inhibits = flag(generic, inhibitIPv4, false);
+  return { SkipIPv4: ipv4 === 'isolated' || (inhibits && internal), SkipIPv6: ipv6 === 'isolated' };
 }
 
 /** In moby's words. */

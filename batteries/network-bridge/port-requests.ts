@@ -1,7 +1,8 @@
-import type { Protocol } from '@cleat/linux/firewall/ruleset';
+import type { GatewayModes, Protocol, PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { formatAddress, parseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
+import type { Family } from './state.js';
 
 export const protocols: Readonly<Record<number, Protocol>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 const unspecified = new Set(['0.0.0.0', '::']);
@@ -26,21 +27,61 @@ export interface PortRequest {
 /**
  * Bindings that differ in nothing but the host's address get the same port there, as libnetwork has it.
  * @param six whether the host has IPv6
+ * @param families of the host's addresses that count
  * @throws InvalidParameter
  */
-export function readPortRequests(bindings: readonly PortBinding[], to: PortTarget, six: boolean): PortRequest[] {
+export function readPortRequests(
+  bindings: readonly PortBinding[],
+  to: PortTarget,
+  six: boolean,
+  families: readonly Family[] = ['ipv4', 'ipv6'],
+): PortRequest[] {
   const requests = new Map<string, PortRequest>();
   for (const binding of bindings) {
-    const protocol = protocols[binding.Proto];
-    if (!protocol) throw invalidParameter(`invalid protocol number ${binding.Proto} of a published port`);
+    const protocol = protocolOf(binding.Proto);
     const { Port, HostPort: from = 0, HostPortEnd = 0, HostIP = '' } = binding;
     const key = [protocol, Port, from, HostPortEnd].join(' ');
-    const targets = targetsOf(protocol, HostIP, to, six);
+    const targets = targetsOf(protocol, HostIP, to, six).filter(({ hostIp }) => families.includes(familyOf(hostIp)));
     const known = requests.get(key);
     if (known) known.targets.push(...targets);
     else requests.set(key, { protocol, containerPort: Port, targets, from, to: Math.max(from, HostPortEnd) });
   }
   return [...requests.values()].filter(({ targets }) => targets.length > 0);
+}
+
+/**
+ * Ports of a network whose addresses are routed: nothing of the host's is taken; the container's own are reached.
+ * @throws InvalidParameter
+ */
+export function routedPorts(
+  bindings: readonly PortBinding[],
+  { ip, ip6 }: Pick<PortTarget, 'ip' | 'ip6'>,
+  { modes = {} }: { modes?: GatewayModes },
+): PublishedPort[] {
+  const ports = new Map<string, PublishedPort>();
+  for (const { Proto, Port: containerPort, HostIP = '' } of bindings) {
+    const protocol = protocolOf(Proto);
+    for (const [containerIp, hostIp] of [
+      [ip, '0.0.0.0'],
+      [ip6, '::'],
+    ] as const) {
+      const family = familyOf(hostIp);
+      if (!containerIp || modes[family] !== 'routed') continue;
+      if (HostIP && familyOf(canonical(HostIP)) !== family) continue;
+      const port = { protocol, hostIp, hostPort: 0, containerIp, containerPort, direct: true as const };
+      ports.set(`${family} ${protocol} ${containerPort}`, port);
+    }
+  }
+  return [...ports.values()];
+}
+
+export const familyOf = (address: string): Family => (address.includes(':') ? 'ipv6' : 'ipv4');
+
+/** @throws InvalidParameter */
+function protocolOf(number: number): Protocol {
+  const protocol = protocols[number];
+  if (!protocol) throw invalidParameter(`invalid protocol number ${number} of a published port`);
+  return protocol;
 }
 
 /** As libnetwork decides it (moby `daemon/libnetwork/drivers/bridge/port_mapping_linux.go`). */

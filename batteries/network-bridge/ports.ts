@@ -6,6 +6,7 @@ import type { PortBinding } from '@cleat/protocol/kinds/network';
 import { type PortRequest, type PortTarget, readPortRequests } from './port-requests.js';
 import { keyOf } from './proxy/messages.js';
 import type { PortProxy } from './proxy/proxy.js';
+import type { Family } from './state.js';
 
 export const protocolNumber: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 const unspecified = new Set(['0.0.0.0', '::']);
@@ -33,10 +34,15 @@ export class HostPorts {
    * Chooses and holds ports for all bindings, or for none.
    * @throws Conflict `Bind for 0.0.0.0:80 failed: port is already allocated`, InvalidParameter
    */
-  async allocate(bindings: readonly PortBinding[], to: PortTarget): Promise<PublishedPort[]> {
+  async allocate(
+    bindings: readonly PortBinding[],
+    to: PortTarget,
+    families?: readonly Family[],
+  ): Promise<PublishedPort[]> {
     const done: PublishedPort[] = [];
     try {
-      for (const request of readPortRequests(bindings, to, hasIPv6())) done.push(...(await this.#allocateOne(request)));
+      for (const request of readPortRequests(bindings, to, hasIPv6(), families))
+        done.push(...(await this.#allocateOne(request)));
       return done;
     } catch (error) {
       await this.release(done);
@@ -48,6 +54,8 @@ export class HostPorts {
   async restore(ports: readonly PublishedPort[]): Promise<PublishedPort[]> {
     const taken: PublishedPort[] = [];
     for (const port of ports) {
+      // A routed one takes nothing of the host's.
+      if (port.hostPort === 0) continue;
       try {
         await this.#hold(port);
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { Protocol, PublishedPort } from '@cleat/linux/firewall/ruleset';
+import type { GatewayModes, Protocol, PublishedPort } from '@cleat/linux/firewall/ruleset';
 
 export interface NetworkRecord {
   v: 1;
@@ -13,8 +13,14 @@ export interface NetworkRecord {
   isDefault?: boolean;
   /** CIDRs. */
   subnets: string[];
-  /** The bridge's own addresses as CIDR; empty strings are left out. */
+  /** Addresses of the gateways as CIDR; empty strings are left out. */
   gateways: string[];
+  /** How containers are reached from beyond. Absent: by NAT. */
+  modes?: GatewayModes;
+  /** Interfaces from which published ports are reached by the containers' own addresses. Absent: none. */
+  trusted?: string[];
+  /** The host has no IPv4 address on the bridge. */
+  inhibitIPv4?: true;
   mtu: number;
   /** Addresses of the host that hide the containers' (`com.docker.network.host_ipv4`, `.host_ipv6`). */
   snat?: string[];
@@ -40,9 +46,13 @@ export interface EndpointRecord {
   ip: string;
   ip6: string;
   ports: PublishedPort[];
+  /** Families for which it is the container's way out. Absent while nothing is published. */
+  gatewayFor?: Family[];
   /** Ports of other containers that it may reach in a network that keeps containers apart. Absent: none. */
   links?: EndpointLink[];
 }
+
+export type Family = 'ipv4' | 'ipv6';
 
 export interface EndpointLink {
   endpointId: string;

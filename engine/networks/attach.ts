@@ -8,13 +8,13 @@ import type { NetworksContext } from './context.js';
 import { takeDown } from './detach.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
-import { gatewayEndpoint, joinGateway, needsGateway } from './gateway.js';
+import { joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { linkedRequest } from './links.js';
 import { openLinks, reopenLinksTo } from './open-links.js';
 import { exposedPorts, requestedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
-import { publishPorts } from './publish.js';
+import { settlePorts } from './publish.js';
 import type { NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { checkRequested, requestedRef } from './requested.js';
 import { isPredefined } from './resource.js';
@@ -228,11 +228,10 @@ async function finish(
     }
     // By now all addresses are known, and every network whose name service the container can reach.
     if (sandbox.endpoints.length > 1) writeHostFiles(context, sandbox);
-    const way = gatewayEndpoint(sandbox);
     // All have ended before anything is undone: what is published late would stay.
     const all = await Promise.allSettled([
       wire(session, sandbox, joined),
-      way ? publishPorts(context, sandbox, way) : undefined,
+      settlePorts(context, sandbox),
       serveNames(context, sandbox),
       openLinks(context, sandbox),
     ]);

@@ -6,10 +6,10 @@ import type { NetworksContext } from './context.js';
 import { endpointReleases } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
 import { serveNames, tellLinked, writeHostFiles } from './files.js';
-import { gatewayEndpoint, joinGateway, needsGateway, ownGateway } from './gateway.js';
+import { joinGateway, needsGateway, ownGateway, type WaysOut, waysOut } from './gateway.js';
 import { linkedRequest } from './links.js';
 import { reopenLinks, reopenLinksTo } from './open-links.js';
-import { movePorts } from './publish.js';
+import { settlePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { checkRequested } from './requested.js';
 import type { NetworkHost } from './service.js';
@@ -31,7 +31,6 @@ export async function connect(
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
   }
-  const former = gatewayEndpoint(sandbox);
   const endpoint = newEndpoint(network, sandbox, requested);
   try {
     await createEndpoint(context, sandbox, network, endpoint);
@@ -46,7 +45,7 @@ export async function connect(
     } finally {
       session.abandon();
     }
-    await movePorts(context, sandbox, former, gatewayEndpoint(sandbox));
+    await settlePorts(context, sandbox);
   } catch (error) {
     await undo(context, sandbox, endpoint);
     throw error;
@@ -80,6 +79,7 @@ async function undo(context: NetworksContext, sandbox: SandboxRecord, endpoint: 
     await drop(context, sandbox, endpoint);
     await leaveNeedlessGateway(context, sandbox);
     await configureDefaultRoutes(sandbox);
+    await settlePorts(context, sandbox);
   } catch (error) {
     context.log.error('a failed attempt to connect left something behind in the container', {
       network: endpoint.networkName,
@@ -100,11 +100,11 @@ export async function disconnect(
   const endpoint = sandbox.endpoints.find(({ networkId, role }) => networkId === network.id && role !== 'gateway');
   if (!endpoint) throw systemError(`container ${sandbox.containerId} is not connected to network ${network.name}`);
   if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
-  const wasWay = gatewayEndpoint(sandbox) === endpoint;
+  const before = waysOut(sandbox);
   await drop(context, sandbox, endpoint);
   announceEnd(context, sandbox, [endpoint]);
   try {
-    if (sandbox.kind === 'path') await findAnotherWay(context, sandbox, wasWay);
+    if (sandbox.kind === 'path') await findAnotherWay(context, sandbox, before);
   } finally {
     await settle(context, sandbox);
   }
@@ -125,7 +125,7 @@ async function drop(context: NetworksContext, sandbox: SandboxRecord, endpoint: 
 }
 
 /** Another network becomes the way out, or the gateway network, and publishes the ports. */
-async function findAnotherWay(context: NetworksContext, sandbox: SandboxRecord, wasWay: boolean): Promise<void> {
+async function findAnotherWay(context: NetworksContext, sandbox: SandboxRecord, before: WaysOut): Promise<void> {
   if (needsGateway(context, sandbox) && !ownGateway(sandbox)) {
     const session = await enterNamespace(sandbox.path);
     try {
@@ -136,9 +136,9 @@ async function findAnotherWay(context: NetworksContext, sandbox: SandboxRecord, 
     }
   }
   await leaveNeedlessGateway(context, sandbox);
-  if (!wasWay) return;
-  await configureDefaultRoutes(sandbox);
-  await movePorts(context, sandbox, undefined, gatewayEndpoint(sandbox));
+  const ways = waysOut(sandbox);
+  if (ways.four !== before.four || ways.six !== before.six) await configureDefaultRoutes(sandbox);
+  await settlePorts(context, sandbox);
 }
 
 /** One of the container's own networks leads out by now, or none is to. */

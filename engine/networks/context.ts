@@ -181,8 +181,9 @@ export const requestedResolver = ({ config }: Pick<NetworksContext, 'config'>): 
 
 /** As the stock engine has it: the user's servers are asked from within, the host's from the host, if it leads out. */
 function nameFacts(context: Pick<NetworksContext, 'config' | 'registry'>): NameFacts {
-  const leadsOut = ({ networkId, gateway, gateway6, defaultRoute }: EndpointRecord) =>
-    context.registry.byId(networkId)?.internal === false && (gateway !== '' || gateway6 !== '' || defaultRoute);
+  const leadsOut = ({ networkId, gateway, gateway6, defaultRoute, defaultRoute6 }: EndpointRecord) =>
+    context.registry.byId(networkId)?.internal === false &&
+    (gateway !== '' || gateway6 !== '' || defaultRoute || (defaultRoute6 ?? false));
   return {
     upstream(sandbox) {
       const { dns } = resolverFor(sandbox, requestedResolver(context));

@@ -12,6 +12,7 @@ export interface NetworkCapabilities {
   connects: Scope;
   sandbox: 'own' | 'host' | 'none';
   servesPublishedPorts: boolean;
+  publishesPerFamily: boolean;
   linksDieWithSandbox: boolean;
   joinsInSandbox: boolean;
   opensLinks: boolean;
@@ -84,6 +85,7 @@ export class Drivers {
         connects: scopeOf(name, said.ConnectivityScope) || scopeOf(name, said.Scope) || 'local',
         sandbox: said.Sandbox ?? 'own',
         servesPublishedPorts: said.ServesPublishedPorts ?? false,
+        publishesPerFamily: said.PublishesPerFamily ?? false,
         linksDieWithSandbox: said.LinksDieWithSandbox ?? false,
         joinsInSandbox: said.JoinsInSandbox ?? false,
         opensLinks: said.OpensLinks ?? false,

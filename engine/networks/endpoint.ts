@@ -45,6 +45,7 @@ export function newEndpoint(
     stage: 'addressed',
     gatewayDisabled: false,
     defaultRoute: false,
+    ...(network.internal ? { internal: true } : {}),
     published: false,
     ports: [],
     dnsNames: dnsNames(network, sandbox, requested),
@@ -166,7 +167,8 @@ export async function joinEndpoint(
     endpoint.gateway6 = endpoint.ipv6 ? six : '';
     endpoint.gatewayDisabled = joined.DisableGatewayService ?? false;
     result.routes = (joined.StaticRoutes ?? []).map((route) => said.route(route));
-    endpoint.defaultRoute = result.routes.some(({ destination }) => /^(0\.0\.0\.0|::)\/0$/.test(destination));
+    endpoint.defaultRoute = result.routes.some(({ destination }) => destination === '0.0.0.0/0');
+    endpoint.defaultRoute6 = result.routes.some(({ destination }) => destination === '::/0');
     result.inSandbox = InSandbox ?? false;
   });
   return result;

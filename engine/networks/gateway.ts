@@ -12,19 +12,38 @@ import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
  */
 export const gatewayNetwork = 'docker_gwbridge';
 
-/** The endpoint through which a container reaches the rest of the world, and is reached by published ports. */
-export function gatewayEndpoint(sandbox: SandboxRecord): EndpointRecord | undefined {
-  const ways = sandbox.endpoints.filter(leadsOut);
-  const priority = ({ requested }: EndpointRecord) => requested.GwPriority ?? 0;
-  const before = (a: EndpointRecord, b: EndpointRecord) =>
-    priority(b) - priority(a) ||
-    Number(a.role === 'gateway') - Number(b.role === 'gateway') ||
-    (a.networkName < b.networkName ? -1 : 1);
-  return ways.sort(before)[0];
+/** The endpoints through which a container reaches the rest of the world, and is reached by published ports. */
+export interface WaysOut {
+  four?: EndpointRecord;
+  /** Often the same. */
+  six?: EndpointRecord;
 }
 
-const leadsOut = ({ gateway, gateway6, defaultRoute }: EndpointRecord): boolean =>
-  Boolean(gateway || gateway6 || defaultRoute);
+/** Chosen for each family by itself (moby `Sandbox.getGatewayEndpoint`). */
+export function waysOut(sandbox: SandboxRecord): WaysOut {
+  const ordered = sandbox.endpoints.filter(leadsOut).sort(before);
+  const four = ordered.find(({ gateway, defaultRoute }) => gateway || defaultRoute);
+  const six = ordered.find(({ gateway6, defaultRoute6 }) => gateway6 || defaultRoute6);
+  return { ...(four && { four }), ...(six && { six }) };
+}
+
+/** As moby `Endpoint.Less`: the user's word first; then the better way; then the name. */
+function before(a: EndpointRecord, b: EndpointRecord): number {
+  const priority = ({ requested }: EndpointRecord) => requested.GwPriority ?? 0;
+  return (
+    priority(b) - priority(a) ||
+    Number(a.role === 'gateway') - Number(b.role === 'gateway') ||
+    Number(a.internal ?? false) - Number(b.internal ?? false) ||
+    familiesOf(b) - familiesOf(a) ||
+    (a.networkName < b.networkName ? -1 : 1)
+  );
+}
+
+/** For how many families it leads out. */
+const familiesOf = ({ gateway, gateway6, defaultRoute, defaultRoute6 }: EndpointRecord): number =>
+  Number(Boolean(gateway || defaultRoute)) + Number(Boolean(gateway6 || defaultRoute6));
+
+const leadsOut = (endpoint: EndpointRecord): boolean => familiesOf(endpoint) > 0;
 
 /** As libnetwork decides it (moby `daemon/libnetwork/default_gateway.go`). */
 export function needsGateway(context: Pick<NetworksContext, 'registry'>, sandbox: SandboxRecord): boolean {

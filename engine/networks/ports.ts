@@ -91,7 +91,7 @@ export function portMap(exposed: readonly string[], published: readonly PortBind
   }
   for (const { Proto, Port, HostIP, HostPort } of published) {
     const key = `${Port}/${names[Proto] ?? Proto}`;
-    map[key] = [...(map[key] ?? []), { HostIp: HostIP ?? '', HostPort: String(HostPort ?? '') }];
+    map[key] = [...(map[key] ?? []), { HostIp: HostIP ?? '', HostPort: HostPort ? String(HostPort) : '' }];
   }
   return map;
 }

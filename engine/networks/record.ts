@@ -47,6 +47,8 @@ export interface NetworkRecord {
   madeFrom?: string;
 }
 
+export type Family = 'ipv4' | 'ipv6';
+
 /** One container's place on one network, while it runs. */
 export interface EndpointRecord {
   id: string;
@@ -81,10 +83,16 @@ export interface EndpointRecord {
   endedBy?: number;
   /** The driver wants no such way for this endpoint. */
   gatewayDisabled: boolean;
-  /** A static route of the driver's leads everywhere. */
+  /** A static route of the driver's leads everywhere, over IPv4. */
   defaultRoute: boolean;
+  /** The same over IPv6. Absent: none does. */
+  defaultRoute6?: boolean;
+  /** Its network is one without a way out. */
+  internal?: boolean;
   /** The driver was asked to publish ports for this endpoint. */
   published: boolean;
+  /** For which families it was said to be the way out then. Absent: it was not said. */
+  publishedFor?: Family[];
   ports: PortBinding[];
   /** The driver was told of links that begin here. Absent: of none. */
   linksTold?: boolean;

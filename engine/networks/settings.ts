@@ -1,6 +1,6 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
-import { gatewayEndpoint } from './gateway.js';
+import { waysOut } from './gateway.js';
 import { portMap } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import type { SandboxSettings } from './service.js';
@@ -61,8 +61,10 @@ export function sandboxSettings(sandbox: SandboxRecord): SandboxSettings {
   if (sandbox.ownerId) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
   const published: PortBinding[] = sandbox.endpoints.flatMap(({ ports }) => ports);
   // On a network that publishes nothing, such as an internal one, no port is shown at all.
+  const { four, six } = waysOut(sandbox);
   const shows =
-    sandbox.kind === 'path' && (gatewayEndpoint(sandbox) ?? sandbox.endpoints.find((endpoint) => endpoint.published));
+    sandbox.kind === 'path' &&
+    (four ?? six ?? sandbox.endpoints.find(({ publishedFor = [] }) => publishedFor.length > 0));
   const shown = shows ? portMap(sandbox.exposedPorts, published) : {};
   return {
     sandboxId: sandbox.sandboxId,

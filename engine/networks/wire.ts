@@ -1,10 +1,11 @@
 import { defaultRouteLinks, ownNamespace } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { inNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
+import { contains, parseAddress, parseCidr } from '@cleat/protocol/cidr';
 import { conflict } from '@cleat/protocol/errors';
 import type { Joined } from './endpoint.js';
 import { setSysctls } from './endpoint-options.js';
-import { gatewayEndpoint } from './gateway.js';
+import { waysOut } from './gateway.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
 /**
@@ -62,18 +63,20 @@ function configuration({ endpoint, routes }: Joined): string[] {
 /** After all interfaces are there: which one leads to the next hop, the kernel knows. */
 const route = (destination: string, via: string): string[] => [`route replace ${destination} via ${via}`];
 
-/** The default routes over the gateway endpoint, replacing whatever other ones there are. */
+/** The default routes over the ways out, replacing whatever other ones there are. */
 export function defaultRoutes(sandbox: SandboxRecord): string[] {
-  const way = gatewayEndpoint(sandbox);
-  if (!way) return [];
+  const { four, six } = waysOut(sandbox);
   // The family is said by the destination: a batch takes no options per line.
-  const routes = [
-    { everywhere: '0.0.0.0/0', gateway: way.gateway },
-    { everywhere: '::/0', gateway: way.gateway6 },
+  return [
+    ...(four?.gateway ? [defaultRoute('0.0.0.0/0', four.gateway, four, four.ipv4)] : []),
+    ...(six?.gateway6 ? [defaultRoute('::/0', six.gateway6, six, six.ipv6)] : []),
   ];
-  return routes.flatMap(({ everywhere, gateway }) =>
-    gateway ? [`route replace ${everywhere} via ${gateway} dev ${way.dstName} onlink`] : [],
-  );
+}
+
+/** A gateway may be outside the endpoint's own subnet. */
+function defaultRoute(everywhere: string, gateway: string, { dstName }: EndpointRecord, own: string): string {
+  const isNear = own !== '' && contains(parseCidr(own).block, parseAddress(gateway));
+  return `route replace ${everywhere} via ${gateway} dev ${dstName}${isNear ? '' : ' onlink'}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
 import {
+  directElements,
   type FirewallNetwork,
   isTranslated,
   type LinkedPort,
@@ -41,21 +42,26 @@ export class Firewall {
 
   publish(ports: readonly PublishedPort[]): Promise<void> {
     return this.#change(
-      ports
-        .filter(isTranslated)
-        .map(portElement)
-        .map(({ map, key, value }) => `add element inet ${this.table} ${map} { ${key} : ${value} }\n`)
-        .join(''),
+      [
+        ...ports
+          .filter(isTranslated)
+          .map(portElement)
+          .map(({ map, key, value }) => `add element inet ${this.table} ${map} { ${key} : ${value} }\n`),
+        ...directElements(ports).map(({ set, key }) => `add element inet ${this.table} ${set} { ${key} }\n`),
+      ].join(''),
     );
   }
 
+  /** All ports of a container that lead to the same address go together. */
   unpublish(ports: readonly PublishedPort[]): Promise<void> {
     return this.#change(
-      ports
-        .filter(isTranslated)
-        .map(portElement)
-        .map(({ map, key }) => `delete element inet ${this.table} ${map} { ${key} }\n`)
-        .join(''),
+      [
+        ...ports
+          .filter(isTranslated)
+          .map(portElement)
+          .map(({ map, key }) => `delete element inet ${this.table} ${map} { ${key} }\n`),
+        ...directElements(ports).map(({ set, key }) => `delete element inet ${this.table} ${set} { ${key} }\n`),
+      ].join(''),
     );
   }
 

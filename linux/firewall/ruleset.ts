@@ -1,3 +1,11 @@
+/** How containers are reached from beyond their network (moby's `gateway_mode`). */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
+/** Absent: `nat`. */
+export interface GatewayModes {
+  ipv4?: GatewayMode;
+  ipv6?: GatewayMode;
+}
+
 /** The firewall's facts about a network. */
 export interface FirewallNetwork {
   bridge: string;
@@ -11,6 +19,9 @@ export interface FirewallNetwork {
   icc: boolean;
   /** No traffic to or from anywhere else. */
   internal: boolean;
+  modes?: GatewayModes;
+  /** Interfaces from which published ports are reached by the containers' own addresses. */
+  trusted?: readonly string[];
 }
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
@@ -19,9 +30,12 @@ export interface PublishedPort {
   protocol: Protocol;
   /** `0.0.0.0` or `::` for every address of the host. */
   hostIp: string;
+  /** 0: none; the container's own port is reached by its own address. */
   hostPort: number;
   containerIp: string;
   containerPort: number;
+  /** The container's own port is reached by its own address, as far as its network says. */
+  direct?: true;
 }
 
 /** Ports of another container that a container may reach, in a network whose containers may not speak to each other. */
@@ -34,8 +48,8 @@ export interface LinkedPort {
 }
 
 /** Whether the kernel translates it; what else comes to `[::1]`, or over IPv6 to an IPv4 address, is a proxy's. */
-export const isTranslated = ({ hostIp, containerIp }: PublishedPort): boolean =>
-  hostIp !== '::1' && hostIp.includes(':') === containerIp.includes(':');
+export const isTranslated = ({ hostIp, hostPort, containerIp }: PublishedPort): boolean =>
+  hostPort > 0 && hostIp !== '::1' && hostIp.includes(':') === containerIp.includes(':');
 
 const any = new Set(['', '0.0.0.0', '::']);
 
@@ -48,6 +62,16 @@ export function portElement(port: PublishedPort): { map: string; key: string; va
     key: `${everywhere ? '' : `${port.hostIp} . `}${port.protocol} . ${port.hostPort}`,
     value: `${port.containerIp} . ${port.containerPort}`,
   };
+}
+
+/** The elements of sets that let packets through to the ports' containers, each once. */
+export function directElements(ports: readonly PublishedPort[]): { set: string; key: string }[] {
+  const direct = ports.filter((port) => port.direct);
+  const elements = direct.map(({ containerIp, protocol, containerPort }) => ({
+    set: containerIp.includes(':') ? 'direct6' : 'direct',
+    key: `${containerIp} . ${protocol} . ${containerPort}`,
+  }));
+  return [...new Map(elements.map((element) => [element.key, element])).values()];
 }
 
 /**
@@ -69,6 +93,8 @@ ${portMap('published', 'inet_proto . inet_service : ipv4_addr . inet_service', p
 ${portMap('published_on', 'ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service', ports)}
 ${portMap('published6', 'inet_proto . inet_service : ipv6_addr . inet_service', ports)}
 ${portMap('published6_on', 'ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service', ports)}
+${directSet('direct', 'ipv4_addr', ports)}
+${directSet('direct6', 'ipv6_addr', ports)}
   set bridges {
     type ifname
     ${bridges ? `elements = { ${bridges} }` : ''}
@@ -91,6 +117,7 @@ ${portMap('published6_on', 'ipv6_addr . inet_proto . inet_service : ipv6_addr . 
     type nat hook prerouting priority dstnat
     ip daddr 127.0.0.0/8 return comment "what comes from elsewhere must not reach ports published on loopback"
     ip6 daddr ::1 return
+    ip6 saddr fe80::/10 return comment "its answer would not find back: a proxy serves it"
     fib daddr type local jump ports
   }
   chain output {
@@ -105,6 +132,7 @@ ${networks.flatMap(translation).join('\n')}
   chain forward {
     type filter hook forward priority filter
     ct state established,related accept
+${networks.flatMap(seclusion).join('\n')}
     ct status dnat accept
 ${networks.flatMap(isolation).join('\n')}
     oifname @bridges drop comment "from another network, or from outside to a port that is not published"
@@ -125,8 +153,21 @@ function portMap(name: string, type: string, ports: readonly PublishedPort[]): s
   }`;
 }
 
-function translation({ bridge, subnets, masquerade, snat = [] }: FirewallNetwork): string[] {
+function directSet(name: string, address: string, ports: readonly PublishedPort[]): string {
+  const elements = directElements(ports).flatMap(({ set, key }) => (set === name ? [key] : []));
+  return `  set ${name} {
+    type ${address} . inet_proto . inet_service
+    ${elements.length > 0 ? `elements = { ${elements.join(', ')} }` : ''}
+  }`;
+}
+
+const modeOf = ({ modes = {} }: FirewallNetwork, subnet: string): GatewayMode =>
+  (subnet.includes(':') ? modes.ipv6 : modes.ipv4) ?? 'nat';
+
+function translation(network: FirewallNetwork): string[] {
+  const { bridge, subnets, masquerade, snat = [] } = network;
   return subnets.flatMap((subnet) => {
+    if (modeOf(network, subnet) === 'routed') return [];
     const ip = subnet.includes(':') ? 'ip6' : 'ip';
     const source = snat.find((address) => address.includes(':') === (ip === 'ip6'));
     const hide = source ? `snat ${ip} to ${source}` : 'masquerade';
@@ -139,9 +180,17 @@ function translation({ bridge, subnets, masquerade, snat = [] }: FirewallNetwork
   });
 }
 
-function isolation({ bridge, icc, internal }: FirewallNetwork): string[] {
+/** An internal network is apart from all else, whatever is published there. */
+const seclusion = ({ bridge, internal }: FirewallNetwork): string[] =>
+  internal
+    ? [`    iifname "${bridge}" oifname != "${bridge}" drop`, `    iifname != "${bridge}" oifname "${bridge}" drop`]
+    : [];
+
+const transport = 'meta l4proto { tcp, udp, sctp }';
+
+function isolation(network: FirewallNetwork): string[] {
+  const { bridge, icc, internal } = network;
   const within = `    iifname "${bridge}" oifname "${bridge}"`;
-  const transport = 'meta l4proto { tcp, udp, sctp }';
   return [
     // As moby has it, what a linked port sends unasked may pass, too.
     ...(icc
@@ -151,6 +200,23 @@ function isolation({ bridge, icc, internal }: FirewallNetwork): string[] {
           `${within} ${transport} ip daddr . ip saddr . meta l4proto . th sport @linked accept`,
         ]),
     `${within} ${icc ? 'accept' : 'drop'}`,
-    ...(internal ? [`    iifname "${bridge}" drop`] : []),
+    ...(internal ? [] : network.subnets.flatMap((subnet) => directAccess(network, subnet))),
   ];
+}
+
+/** Rules that let packets from elsewhere through to the containers' own addresses. */
+function directAccess(network: FirewallNetwork, subnet: string): string[] {
+  const { bridge, trusted = [] } = network;
+  const six = subnet.includes(':');
+  const to = `oifname "${bridge}" meta nfproto ${six ? 'ipv6' : 'ipv4'}`;
+  const published = six
+    ? `${transport} ip6 daddr . meta l4proto . th dport @direct6 accept`
+    : `${transport} ip daddr . meta l4proto . th dport @direct accept`;
+  const mode = modeOf(network, subnet);
+  if (mode === 'nat-unprotected') return [`    ${to} accept`];
+  if (mode === 'routed')
+    return [`    ${to} meta l4proto ${six ? 'ipv6-icmp' : 'icmp'} accept`, `    ${to} ${published}`];
+  return trusted.length > 0
+    ? [`    iifname { ${trusted.map((name) => `"${name}"`).join(', ')} } ${to} ${published}`]
+    : [];
 }

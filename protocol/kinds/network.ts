@@ -83,6 +83,10 @@ export const netlabel = {
   enableIpMasquerade: 'com.docker.network.bridge.enable_ip_masquerade',
   hostBinding: 'com.docker.network.bridge.host_binding_ipv4',
   mtu: 'com.docker.network.driver.mtu',
+  /** ProgramExternalConnectivity: another endpoint serves ports over IPv6 (moby `netlabel.NoProxy6To4`). */
+  noProxy6To4: 'com.docker.network.driver.no_proxy_6to4',
+  /** ProgramExternalConnectivity, negotiated: the families for which the endpoint is the way out. */
+  gatewayFor: 'io.cleat.gateway.for',
   /** Join, negotiated: a process in the sandbox's namespace. */
   sandboxPid: 'io.cleat.sandbox.pid',
   /** AllocateNetwork: the network’s name, which is the same on every host that joins it. */
@@ -113,6 +117,7 @@ export const networkKind = {
   negotiated: [
     '`GetCapabilities.Sandbox`: `host` means that containers use the host’s network, `none` a sandbox with nothing but loopback; both answer Join without an interface. Missing means `own`.',
     '`GetCapabilities.ServesPublishedPorts`, and in `EndpointOperInfo.Value` the key `com.docker.network.portmap`: a JSON array of port bindings with the host ports that were really assigned.',
+    '`GetCapabilities.PublishesPerFamily`, with `ServesPublishedPorts`: then `ProgramExternalConnectivity` is called for each endpoint of a container that publishes ports, and again when `Options["io.cleat.gateway.for"]` changes: the families, `ipv4` and `ipv6`, for which the endpoint is the container’s way out. Ports of a family that is no longer among them are closed; the others stay as they are. Without a way out over IPv6, the endpoint that is it over IPv4 is told both.',
     '`GetCapabilities.LinksDieWithSandbox`: the driver’s interfaces vanish with the namespace that they were moved to, so they are not moved back before a sandbox is removed.',
     '`GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox’s namespace, in which the driver may make its interface, and says so by `InterfaceName.InSandbox`.',
     '`GetCapabilities.AllocatesNetworks`: then `AllocateNetwork` is called before `CreateNetwork`, and `FreeNetwork` after `DeleteNetwork`, on this host. Docker has a swarm’s manager make these calls, for drivers of global scope.',
@@ -141,6 +146,7 @@ export const networkKind = {
           Type.Union([Type.Literal('own'), Type.Literal('host'), Type.Literal('none')], negotiated),
         ),
         ServesPublishedPorts: Type.Optional(Type.Boolean(negotiated)),
+        PublishesPerFamily: Type.Optional(Type.Boolean(negotiated)),
         LinksDieWithSandbox: Type.Optional(Type.Boolean(negotiated)),
         /** Making an interface in the sandbox takes a millisecond; moving it, with the kernel's routing lock held, up to 30. */
         JoinsInSandbox: Type.Optional(Type.Boolean(negotiated)),
