@@ -69,12 +69,16 @@ export function addressBytes(text: string): Uint8Array {
  * @throws InvalidParameter `invalid CIDR address: X`
  */
 export function parseCidr(text: string): { block: Block; address: Address } {
+  const parsed = tryParseCidr(text);
+  if (!parsed) throw invalidParameter(`invalid CIDR address: ${text}`);
+  return parsed;
+}
+
+export function tryParseCidr(text: string): { block: Block; address: Address } | undefined {
   const slash = text.lastIndexOf('/');
   const address = slash > 0 ? tryParseAddress(text.slice(0, slash)) : undefined;
   const prefix = text.slice(slash + 1);
-  if (!address || !/^\d{1,3}$/.test(prefix) || Number(prefix) > bits(address.family)) {
-    throw invalidParameter(`invalid CIDR address: ${text}`);
-  }
+  if (!address || !/^\d{1,3}$/.test(prefix) || Number(prefix) > bits(address.family)) return undefined;
   return { block: blockOf(address, Number(prefix)), address };
 }
 

@@ -39,7 +39,7 @@ describe.each(['in-process', 'socket'] as const)('agent-sandbox, %s', (carrier) 
       { Path: 'Body.HostConfig.Memory', Value: 512 << 20 },
       { Path: 'Body.HostConfig.NanoCpus', Value: 1e9 },
       { Path: 'Body.HostConfig.PidsLimit', Value: 256 },
-      { Path: 'Body.HostConfig.NetworkMode', Value: 'sandbox' },
+      { Path: 'Body.HostConfig.NetworkMode', Value: 'sandbox-agent' },
     ]);
     const HostConfig = { Memory: 1, NanoCpus: 1, PidsLimit: 1, NetworkMode: 'host' };
     expect(await changes('POST /containers/create', { Body: { HostConfig } })).toEqual([label]);
@@ -50,11 +50,19 @@ describe.each(['in-process', 'socket'] as const)('agent-sandbox, %s', (carrier) 
   });
 
   test('a build, too; a list is filtered', async () => {
-    expect(await changes('POST /build', { Query: { labels: '{"a":"b"}', t: 'x', memory: '5' } })).toEqual([
+    const given = {
+      labels: '{"a":"b"}',
+      buildargs: '{"BUILDKIT_CACHE_MOUNT_NS":"other","X":"y"}',
+      t: 'x',
+      memory: '5',
+    };
+    expect(await changes('POST /build', { Query: given })).toEqual([
       { Path: 'Query.labels', Value: '{"a":"b","com.cleat.owner":"container:abc"}' },
+      { Path: 'Query.buildargs', Value: '{"BUILDKIT_CACHE_MOUNT_NS":"container:abc","X":"y"}' },
+      { Path: 'Query.forcerm', Value: '1' },
       { Path: 'Query.cpuquota', Value: '100000' },
       { Path: 'Query.cpuperiod', Value: '100000' },
-      { Path: 'Query.networkmode', Value: 'sandbox' },
+      { Path: 'Query.networkmode', Value: 'sandbox-agent' },
     ]);
     const filtered = (filters: object) => [{ Path: 'Query.filters', Value: filters }];
     const own = 'com.cleat.owner=container:abc';

@@ -17,7 +17,10 @@ const asked = [...lists, ...prunes, ...makers, 'POST /build'];
  */
 export default defineExtension({
   options: {
-    network: { default: 'sandbox', help: 'the network of their containers and builds' },
+    network: {
+      default: 'sandbox-{name}',
+      help: 'the network of an agent’s containers and builds; {name} is the agent',
+    },
     label: { default: 'com.cleat.owner', help: 'the label that says whose an object is' },
     memory: { default: '536870912', help: 'bytes of memory of a container or build that asks for no bound' },
     cpus: { default: '1', help: 'its processors' },
@@ -25,8 +28,10 @@ export default defineExtension({
   },
   start({ options: { network, label, memory, cpus, pids } }) {
     const member = `["${label}"]`;
+    const networkOf = ({ Caller }: HookRequest) => network.replaceAll('{name}', Caller.Container?.Name ?? '');
 
-    function container({ Body }: HookRequest): HookRequestReply['Set'] {
+    function container(request: HookRequest): HookRequestReply['Set'] {
+      const { Body } = request;
       const host = isMap(Body) && isMap(Body.HostConfig) ? Body.HostConfig : {};
       const isBounded = host.NanoCpus || host.CpuQuota;
       return [
@@ -34,19 +39,31 @@ export default defineExtension({
         ...(isBounded ? [] : [{ Path: 'Body.HostConfig.NanoCpus', Value: Number(cpus) * 1e9 }]),
         ...(host.PidsLimit ? [] : [{ Path: 'Body.HostConfig.PidsLimit', Value: Number(pids) }]),
         ...(['', 'default', undefined].includes(host.NetworkMode as string | undefined)
-          ? [{ Path: 'Body.HostConfig.NetworkMode', Value: network }]
+          ? [{ Path: 'Body.HostConfig.NetworkMode', Value: networkOf(request) }]
           : []),
       ];
     }
 
-    function build({ Query }: HookRequest, owner: string): HookRequestReply['Set'] {
-      const labels: unknown = typeof Query.labels === 'string' && Query.labels !== '' ? JSON.parse(Query.labels) : {};
-      const bounds = { memory, cpuquota: String(Number(cpus) * 100_000), cpuperiod: '100000', networkmode: network };
+    function build(request: HookRequest, owner: string): HookRequestReply['Set'] {
+      const { Query } = request;
+      const given = (name: string) => {
+        const value: unknown = typeof Query[name] === 'string' && Query[name] !== '' ? JSON.parse(Query[name]) : {};
+        return isMap(value) ? value : {};
+      };
+      const networkmode = networkOf(request);
+      const bounds = { memory, cpuquota: String(Number(cpus) * 100_000), cpuperiod: '100000', networkmode };
       const free = Object.entries(bounds).filter(([name]) =>
         ['', '0', 'default', undefined].includes(Query[name] as string),
       );
       return [
-        { Path: 'Query.labels', Value: JSON.stringify({ ...(isMap(labels) ? labels : {}), [label]: owner }) },
+        { Path: 'Query.labels', Value: JSON.stringify({ ...given('labels'), [label]: owner }) },
+        // Caches of RUN are its own, too: nobody else's build reads what this one left there.
+        {
+          Path: 'Query.buildargs',
+          Value: JSON.stringify({ ...given('buildargs'), BUILDKIT_CACHE_MOUNT_NS: owner }),
+        },
+        // The container of a step that failed has no label, by which it could be removed.
+        { Path: 'Query.forcerm', Value: '1' },
         ...free.map(([name, Value]) => ({ Path: `Query.${name}`, Value })),
       ];
     }

@@ -301,6 +301,7 @@ test.each<[string, object | undefined, string[]]>([
     { Name: 'v', Driver: 'local', DriverOpts: { type: 'none', o: 'bind', device: '/' }, Labels: { a: 'b' } },
     [
       'create volume v {"a":"b"}',
+      'look volume v',
       'volume-drivers local',
       'volume-options type=none',
       'volume-options o=bind',
@@ -311,6 +312,11 @@ test.each<[string, object | undefined, string[]]>([
     'POST /networks/create',
     { Name: 'n', Driver: 'macvlan', Options: { parent: 'eth0' }, ConfigFrom: { Network: 'm' } },
     ['create network n {}', 'network-drivers macvlan', 'network-options parent=eth0', 'use network m'],
+  ],
+  [
+    'POST /networks/create',
+    { Name: 'n', IPAM: { Config: [{ Subnet: '8.8.8.0/24' }, { Subnet: 'fd00::/64' }, {}] } },
+    ['create network n {}', 'network-drivers bridge', 'subnets 8.8.8.0/24', 'subnets fd00::/64'],
   ],
   [
     'POST /networks/n/connect',

@@ -26,6 +26,7 @@ export const settings = {
   'storage-options': 'an option of the container’s root file system: `size=1G`',
   'network-drivers': 'the driver of a network: `bridge`, `macvlan`',
   'network-options': 'an option of a network’s or endpoint’s driver: `parent=eth0`',
+  subnets: 'addresses of a new network, which this host then sends there: `10.66.0.0/24`',
   ports: 'a published port, as address, port of the host and protocol: `127.0.0.1:8080/tcp`, `:*/tcp`',
   remotes: 'an address that the engine fetches a build’s context or an image from: `https://example.org/app.git`',
   unseen: 'an action of which nothing can be seen beforehand: `image:load`, `plugin:install`, `swarm:change`',

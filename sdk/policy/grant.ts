@@ -1,4 +1,5 @@
 import { sep } from 'node:path';
+import { contains, tryParseCidr } from '@cleat/protocol/cidr';
 import type { Amount, Demand, ObjectDemand, ObjectType, Setting } from '../authz/demand.js';
 import type { FoundObject, Objects } from '../authz/objects.js';
 import { imageName } from './image-names.js';
@@ -171,9 +172,13 @@ async function nameObjection(
   if (limits.owner === undefined || type !== 'image') return undefined;
   // A name that is another one's would lead others to this image.
   const found = await now.objects.find('image', name);
-  return found === undefined || isOwn(limits.owner, found.labels, now)
-    ? undefined
-    : `the image ${name} ${whose(found.labels, now)}`;
+  if (found !== undefined && !isOwn(limits.owner, found.labels, now))
+    return `the image ${name} ${whose(found.labels, now)}`;
+  // The name of an image that is not here yet, and that others may run as the one of a registry.
+  const shared = limits.imageNames === undefined && limits.objects.images?.filter(({ text }) => text !== '*');
+  return shared && matchesAny(shared, imageName(name), now.user)
+    ? `the image name ${name} is one that is granted to use, not to give: choose another, or grant it in image-names`
+    : undefined;
 }
 
 function allObjection(
@@ -202,6 +207,7 @@ async function settingObjection(
   const patterns = limits.settings[setting];
   if (patterns === undefined) return undefined;
   const refused = `${setting} ${JSON.stringify(value)} is not granted`;
+  if (setting === 'subnets') return patterns.some(({ text }) => holds(text, value)) ? undefined : refused;
   if (setting !== 'host-paths') {
     const isSame = setting === 'capabilities' && value !== 'ALL';
     return patterns.some((one) => (isSame ? capability(one, value, now) : one.matches(value, now.user)))
@@ -217,6 +223,14 @@ async function settingObjection(
   const below = granting.text.slice(0, granting.text.lastIndexOf(sep, star)) || sep;
   if (now.isPlainPath === undefined || (await now.isPlainPath(path, below))) return undefined;
   return `${refused}: there is a symbolic link in it`;
+}
+
+/** Whether a block of addresses has all of another one. */
+function holds(granted: string, wanted: string): boolean {
+  if (granted === '*') return true;
+  const block = tryParseCidr(wanted)?.block;
+  const around = tryParseCidr(granted)?.block;
+  return block !== undefined && around !== undefined && around.prefix <= block.prefix && contains(around, block);
 }
 
 /** `ALL` in a policy grants all of them; policies may write `CAP_` and small letters, too. */

@@ -1,3 +1,4 @@
+import { tryParseCidr } from '@cleat/protocol/cidr';
 import { parseBinarySize } from '@cleat/protocol/size';
 import { type Setting, settings } from '../authz/demand.js';
 import { imagePattern } from './image-names.js';
@@ -60,6 +61,9 @@ export function limitsOf(reader: Reader, isGrant: boolean): Limits {
   };
   const bound = (name: Setting): readonly Pattern[] | undefined =>
     patterns(found[name]) ?? (isGrant ? (walls[name] ?? []).map(pattern) : undefined);
+  for (const text of patterns(found.subnets)?.map((one) => one.text) ?? []) {
+    if (text !== '*' && !tryParseCidr(text)) throw found.subnets.fail(`${text} is no subnet: write it as 10.66.0.0/16`);
+  }
   const images = (one: Reader) => {
     const given = patterns(one);
     return given?.map(({ text }) => pattern(imagePattern(text)));

@@ -15,7 +15,7 @@ import { isProxy, proxyVariables } from '../plan/arguments.js';
 import { platformText, refuseForeign } from '../plan/platform.js';
 import type { PlannedStage } from '../plan/stages.js';
 import { containerOf, ownFiles, runToEnd } from '../run/container.js';
-import { type ApiMount, mountAll, targetOf } from '../run/mounts.js';
+import { type ApiMount, cacheSpaceArgument, inSpace, mountAll, targetOf } from '../run/mounts.js';
 import { removeStubs, stubsOf } from '../run/stubs.js';
 import type { BuildContext, StageResults } from './context.js';
 import { expandIn, inShell, note } from './metadata.js';
@@ -44,7 +44,6 @@ export async function runStep(
   vertex: StepView,
 ): Promise<Step> {
   const token = context.dockerfile.directives.escape;
-  const mounts = instruction.mounts.map((text) => readMount(text, (value) => expandIn(state, value, token)));
   const allowed = new Set(context.request.Allow ?? []);
   const refuse = (what: string, entitlement: string) =>
     fault(`${what} is not allowed: granting ${entitlement} requires --allow ${entitlement}`);
@@ -53,6 +52,9 @@ export async function runStep(
   if (isInsecure && !allowed.has('security.insecure')) throw refuse('insecure execution', 'security.insecure');
   const { command, script } = commandOf(state, instruction);
   const workdir = state.config.WorkingDir ?? '/';
+  const mounts = instruction.mounts
+    .map((text) => readMount(text, (value) => expandIn(state, value, token)))
+    .map((mount) => inSpace(mount, context.request.BuildArgs?.[cacheSpaceArgument], workdir));
   const network = instruction.network === 'default' ? context.request.Network || 'default' : instruction.network;
   note(state, `RUN ${told(state, command)} # buildkit`);
   const env = [...state.variables].map(([name, value]) => `${name}=${value}`);

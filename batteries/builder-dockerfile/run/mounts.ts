@@ -45,6 +45,15 @@ export interface MountSources {
   readonly signal: AbortSignal;
 }
 
+/** BuildKit's: caches of RUN are of builds that say the same here, and of no others. */
+export const cacheSpaceArgument = 'BUILDKIT_CACHE_MOUNT_NS';
+
+/** A mount with the name of its space: also the key of its step, which may copy what is in its cache. */
+export function inSpace(mount: RunMount, space: string | undefined, workdir: string): RunMount {
+  if (!space || mount.type !== 'cache') return mount;
+  return { ...mount, id: `${space}/${mount.id ?? posix.resolve(workdir, mount.target ?? '')}` };
+}
+
 const maxSecret = 1024 * 1024;
 
 /** A mount's target; of secrets and agents where it says none. */

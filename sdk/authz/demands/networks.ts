@@ -17,6 +17,7 @@ export function networkDemands({ action, params, body, isNormalised }: Seen): De
           (driver) => setting('network-drivers', driver),
         ),
         ...options.map(([key, value]) => setting('network-options', `${key}=${value}`)),
+        ...(IPAM?.Config ?? []).flatMap(({ Subnet }) => (Subnet ? [setting('subnets', Subnet)] : [])),
         ...(ConfigFrom?.Network ? [object('network', ConfigFrom.Network, 'use')] : []),
         ...unknownMembers(NetworkCreateRequest, body).map((path) => setting('unknown', path)),
       ];

@@ -3,7 +3,7 @@ import { bodyOf, unknownMembers } from '../body.js';
 import type { Demand } from '../demand.js';
 import type { Seen } from '../seen.js';
 import { optionDemands } from './mounts.js';
-import { setting } from './words.js';
+import { object, setting } from './words.js';
 
 /** @throws Forbidden */
 export function volumeDemands({ action, body, isNormalised }: Seen): Demand[] {
@@ -12,6 +12,8 @@ export function volumeDemands({ action, body, isNormalised }: Seen): Demand[] {
   const { Name = '', Driver, DriverOpts, Labels, ClusterVolumeSpec } = bodyOf(VolumeCreateRequest, body, isNormalised);
   return [
     { what: 'create', type: 'volume', name: Name, labels: Labels ?? {} },
+    // The answer is the volume of that name where there is one, with its options.
+    ...(Name ? [object('volume', Name, 'look')] : []),
     ...(Driver ? [setting('volume-drivers', Driver)] : []),
     ...optionDemands(DriverOpts),
     ...(ClusterVolumeSpec ? [setting('unknown', 'ClusterVolumeSpec')] : []),

@@ -94,6 +94,15 @@ export function orderTests(): void {
     }
   });
 
+  test('caches of one space are not those of another, nor are the steps that read them', async () => {
+    const write = 'FROM busybox\nRUN --mount=type=cache,target=/s,id=spaced echo one >> /s/n';
+    const read = 'FROM busybox\nRUN --network=none --mount=type=cache,id=spaced,target=/s cat /s/n 2>&1 || true';
+    const space = (name: string) => ({ ...orders, BuildArgs: { BUILDKIT_CACHE_MOUNT_NS: name } });
+    await ordered(write, space('a'));
+    expect((await ordered(read, space('a'))).log).toBe('one\n');
+    for (const other of [space('b'), orders]) expect((await ordered(read, other)).log).toContain("can't open");
+  });
+
   test('further contexts are images and directories', async () => {
     put({ f: 'main' });
     const further = join(place, 'further');

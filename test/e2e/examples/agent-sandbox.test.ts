@@ -11,7 +11,7 @@ import { programsBeside } from '../support/shown-programs.js';
 let scratch: string;
 let engine: Engine;
 let agent: string;
-const { ok } = clientOf(() => engine);
+const { ok, refused } = clientOf(() => engine);
 const { startShown, run } = programsBeside(() => engine);
 const plugins: AsyncDisposable[] = [];
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   engine = await startEngine();
   await engine.kill('SIGTERM');
   const set = substitute(shown('examples/agent-sandbox/README.md', 'cat > /srv/hooks.yaml'), own);
-  expect(await run(set)).toContain('2 rules, 4 tests, 0 failed');
+  expect(await run(set)).toContain('2 rules, 6 tests, 0 failed');
   plugins.push(
     await startShown(shown('examples/agent-sandbox/README.md', 'node examples/agent-sandbox'), 'agent-sandbox'),
   );
@@ -39,6 +39,7 @@ beforeAll(async () => {
   expect(printed).toMatch(/^CONTAINER ID .*NAMES\s*\ndocker: Error/m);
   expect(printed).toMatch(/^refused\r?$/m);
   agent = await ok('inspect', '-f', '{{.Id}}', 'agent');
+  await ok('network', 'create', 'sandbox-second');
   await ok('run', '-d', '--name', 'other', '--network', 'none', '-v', 'others:/d', 'busybox', 'sleep', '1000');
 });
 afterAll(async () => {
@@ -64,13 +65,21 @@ test('it works: builds, runs, sees what is its own, and is bounded', async () =>
   const build = ['exec', '-e', 'DOCKER_BUILDKIT=0', ...inside('build', '-q', '-t', 'mine', scratch).slice(1)];
   await ok(...build);
   expect(await ok(...inside('run', '--rm', 'mine', 'cat', '/made'))).toBe('built');
+  writeFileSync(join(scratch, 'Dockerfile'), 'FROM busybox\nRUN false\n');
+  expect(await refused(...build)).toContain('returned a non-zero code: 1');
+  expect(await ok('ps', '-aq', '--filter', 'status=exited')).toBe('');
   const id = await ok(...inside('run', '-d', '--name', 'task', 'busybox', 'sleep', '1000'));
   const [made] = JSON.parse(await ok('inspect', id)) as {
     Config: { Labels: Record<string, string> };
     HostConfig: Record<string, unknown>;
   }[];
   expect(made?.Config.Labels).toEqual({ 'com.cleat.owner': `container:${agent}` });
-  expect(made?.HostConfig).toMatchObject({ Memory: 512 << 20, NanoCpus: 1e9, PidsLimit: 256, NetworkMode: 'sandbox' });
+  expect(made?.HostConfig).toMatchObject({
+    Memory: 512 << 20,
+    NanoCpus: 1e9,
+    PidsLimit: 256,
+    NetworkMode: 'sandbox-agent',
+  });
   expect(await ok(...inside('ps', '-a', '--format', '{{.Names}}'))).toBe('task');
   expect(await ok(...inside('images', '--format', '{{.Repository}}'))).toBe('mine');
   expect(await ok(...inside('volume', 'create', 'work'))).toBe('work');
@@ -119,7 +128,12 @@ const ways: readonly (readonly [command: string, why: string])[] = [
   ['rename other mine', 'container other'],
   ['inspect other', 'container other'],
   ['network connect bridge other', 'network bridge'],
-  ['network rm sandbox', 'network sandbox'],
+  ['network rm sandbox-agent', 'network sandbox-agent'],
+  ['network create --subnet 8.8.8.0/24 dns', 'subnets "8.8.8.0/24" is not granted'],
+  ['run --network sandbox-second busybox true', 'network sandbox-second'],
+  ['volume create others', 'volume others has no label'],
+  ['tag mine node:20', 'is granted to use, not to give'],
+  ['login -u a -p b 127.0.0.1:1', 'no rule allows system:auth'],
   ['volume rm others', 'volume others'],
   ['system df', 'no rule allows system:df'],
   ['builder prune -f', 'no rule allows build:prune'],
