@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { invalidParameter, systemError } from '@cleat/protocol/errors';
-import type { Upgrade } from './front.js';
+import type { Upgrade } from './front-options.js';
 import { type HijackedConnection, probe, rawConnection, webSocketConnection } from './hijacked.js';
 import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
 import { linger } from './linger.js';

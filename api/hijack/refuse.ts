@@ -32,6 +32,10 @@ const reasons: Record<string, readonly [status: number, message: string]> = {
   HPE_INVALID_VERSION: [400, 'malformed request: unsupported HTTP version'],
 };
 
+/** As Node's parser says it, of a body that it was not shown. */
+export const malformedChunks = (): Error =>
+  Object.assign(new Error('malformed chunked encoding'), { code: 'HPE_INVALID_CHUNK_SIZE' });
+
 /** Undefined when the connection itself failed: then there is nobody to tell. */
 export function reasonOf(error: Error): readonly [status: number, message: string] | undefined {
   const code = 'code' in error ? String(error.code) : '';

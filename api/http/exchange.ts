@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { HookRun } from '@cleat/engine/hooks/service';
@@ -9,6 +9,7 @@ import type { Logger } from '@cleat/protocol/log';
 import type { Peer } from '../callers/peer.js';
 import type { HijackedConnection } from '../hijack/hijacked.js';
 import type { Hijacker } from '../hijack/hijacker.js';
+import type { WithheldBody } from '../hijack/withheld-body.js';
 import { type Answer, Outgoing } from './answer.js';
 import { isExpected, type JsonBody, readText } from './body.js';
 import { DeclaredBody } from './declared-body.js';
@@ -246,7 +247,7 @@ export class Exchange {
     this.#declaredBody ??= new DeclaredBody({
       read: async () => {
         if (this.#body) return this.#body.toString();
-        const flowing = () => this.#mustFlow().request.iterator({ destroyOnReturn: false });
+        const flowing = () => this.#parsed().iterator({ destroyOnReturn: false });
         return await readText(this.#hijacker ? this.#hijacker.body() : flowing());
       },
       expected: () => {
@@ -262,9 +263,15 @@ export class Exchange {
    * left of the body is read and dropped.
    */
   body(): Readable {
-    const { request } = this.#mustStream('up');
-    const body = this.#hijacker ? owned(Readable.from(this.#hijacker.body())) : bodyOf(request);
+    this.#mustStream('up');
+    const body = this.#hijacker ? owned(Readable.from(this.#hijacker.body())) : bodyOf(this.#parsed());
     return this.#upFlow ? owned(Readable.from(this.#upFlow(body), { objectMode: false })) : body;
+  }
+
+  /** A body in chunks that nobody looks at: it can be handed on as it came. Undefined for any other. */
+  get untouchedBody(): WithheldBody | undefined {
+    const withheld = this.#streams?.withheld;
+    return withheld?.isUndecided && !this.#upFlow ? withheld : undefined;
   }
 
   /** Has the bytes of a body, or of an answer that is a stream, led through others. */
@@ -384,6 +391,13 @@ export class Exchange {
   #mustFlow(): Streams {
     if (!this.#streams) throw systemError('a plain request has no streams');
     return this.#streams;
+  }
+
+  /** The request, with the body that its parser reads. */
+  #parsed(): IncomingMessage {
+    const { request, withheld } = this.#mustFlow();
+    withheld?.parse();
+    return request;
   }
 
   #mustHijack(): Hijacker {

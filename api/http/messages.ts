@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { WithheldBody } from '../hijack/withheld-body.js';
 
 /** A request's head, as the API reads it: Node's, or a plain one's. */
 export interface ApiRequest {
@@ -30,6 +31,8 @@ export interface ApiResponse {
 export interface Streams {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** The request's body, where the request itself has none before somebody has it parsed. */
+  readonly withheld?: WithheldBody | undefined;
 }
 
 /** How the client reached us; browsers can only use the unprotected `tcp`. */

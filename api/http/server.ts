@@ -8,11 +8,14 @@ import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { Recording } from '../audit/recorder.js';
 import { type Peer, peerAt } from '../callers/peer.js';
-import { createFront, maxHeadBytes, type Upgrade } from '../hijack/front.js';
+import { maxHeadBytes } from '../hijack/connection.js';
+import { createFront } from '../hijack/front.js';
+import type { Upgrade } from '../hijack/front-options.js';
 import type { Head } from '../hijack/head.js';
 import { createHijacker, type Hijacker } from '../hijack/hijacker.js';
 import { abandonBody } from '../hijack/linger.js';
 import { reasonOf, refuse } from '../hijack/refuse.js';
+import { withheldBodyOf } from '../hijack/withheld-body.js';
 import { PlainResponse } from '../plain/response.js';
 import type { Answer, AnswerCheck } from './answer.js';
 import { errorAnswer, sendAnswer, sendError } from './errors.js';
@@ -116,7 +119,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       socket.removeListener('end', presence.end);
       presence.end();
     });
-    beginStreaming({ request, response }, presence);
+    beginStreaming({ request, response, withheld: withheldBodyOf(request) }, presence);
   });
 
   const accept = createFront({
@@ -127,6 +130,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const upgrade = head.upgrade?.toLowerCase();
       if (!hijacks || (hijacks === 'h2c' && upgrade !== 'h2c')) return undefined;
       return upgrade === 'websocket' ? 'websocket' : 'raw';
+    },
+    withholds(head) {
+      const target = parseTarget(head.target);
+      return target !== undefined && router.match(head.method, target.path)?.route.relays === true;
     },
     onUpgrade(request, socket, rest, upgrade: Upgrade) {
       const response = new ServerResponse(request);
@@ -183,9 +190,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   function beginStreaming(streams: Streams, presence: Presence, hijacker?: Hijacker): void {
-    const { request, response } = streams;
+    const { response } = streams;
     response.on('error', (error) => log.debug('answer failed', { error: messageOf(error) }));
-    begin({ request, response, presence, streams, hijacker });
+    begin({ request: streams.request, response, presence, streams, hijacker });
   }
 
   function begin(call: Call): void {

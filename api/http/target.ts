@@ -17,6 +17,8 @@ export interface RouteShape {
    * Which ways data flows without a bound: the body (`exchange.body`), the answer (`exchange.begin`, `pipe`), or both.
    */
   readonly streams?: 'up' | 'down' | 'both';
+  /** A body in chunks may be handed on as it came (`exchange.relay`). */
+  readonly relays?: true;
   /** Without it there are none; one that is not named here is refused. */
   readonly selectors?: Selectors;
   /** The JSON body that the handler reads (`exchange.json`); an authorizer sees it as the handler does. */

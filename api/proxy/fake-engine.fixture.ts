@@ -31,6 +31,8 @@ export class ProxyBench implements AsyncDisposable {
     response.setHeader('Content-Type', 'application/json');
     response.end('{"Id":"abc"}\n');
   };
+  /** Comes before the body of a request is read. */
+  meet: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void = () => {};
   upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void = (_request, socket) => socket.destroy();
   #server: Server | undefined;
   #api: ProxyApi | undefined;
@@ -61,9 +63,10 @@ export class ProxyBench implements AsyncDisposable {
   }
 
   async startUpstream(): Promise<void> {
-    const server = createServer((request, response) => {
+    const server = createServer(async (request, response) => {
       let body = '';
       request.on('error', () => {}).setEncoding('latin1');
+      await this.meet(request, response);
       request.on('data', (chunk: string) => {
         body += chunk;
       });

@@ -112,6 +112,8 @@ function rawBody(x: Exchange, { streams, body, hijacks }: EngineRoute): Upstream
   const length = x.headers['content-length'];
   const isThere = x.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
   if (!takesBody || !isThere || (hijacks && !x.takesBody)) return undefined;
+  const untouched = x.untouchedBody;
+  if (untouched) return { relay: (target) => untouched.relay(target) };
   return { stream: x.body() as Readable, length: length === undefined || x.isBodyLed ? undefined : Number(length) };
 }
 

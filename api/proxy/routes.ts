@@ -54,6 +54,7 @@ function forwarded(route: Route, forwarder: Forwarder): Route {
     body,
     // Where anything may stream, an answer streams down: it is an error, or it lasts.
     streams: streams && 'both',
+    relays: true,
     selectors: allSelectors,
     handler: (x) => forwarder.forward(x, before),
   };
@@ -82,6 +83,7 @@ function unknownRoutes(forwarder: Forwarder): Route[] {
     path: unknownPage,
     body: anyJson,
     streams: 'both',
+    relays: true,
     selectors: allSelectors,
     handler: (x) => forwarder.forward(x, before),
   }));

@@ -15,14 +15,24 @@ export interface UpstreamRequest {
   readonly target: string;
   /** Without those that say how the body is framed, and without Host. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** A stream goes in chunks unless its length is known. */
-  readonly body?: Buffer | { readonly stream: Readable; readonly length: number | undefined } | undefined;
+  readonly body?: Buffer | StreamedBody | RelayedBody | undefined;
   /** The protocol to which the connection is to be upgraded. */
   readonly upgrade?: string | undefined;
   /** For a client that knows no chunks: the answer ends with the connection. */
   readonly isOld?: boolean;
   /** Aborted when nobody waits for the answer any longer. */
   readonly signal: AbortSignal;
+}
+
+/** It goes in chunks unless its length is known. */
+interface StreamedBody {
+  readonly stream: Readable;
+  readonly length: number | undefined;
+}
+
+/** It writes itself, in chunks, and resolves when the last one is written. */
+interface RelayedBody {
+  relay(target: Writable): Promise<void>;
 }
 
 /** An answer whose body is on its way. Its reader must come to the end of {@link body}, or call {@link abandon}. */
@@ -102,7 +112,8 @@ export class Upstream {
         isSent = false;
         await connection.write(headOf(request));
         // The answer tells how it ends: an engine may refuse a body that it has not read.
-        sendStream(connection, body).then(
+        const sent = 'relay' in body ? body.relay(connection.socket) : sendStream(connection, body);
+        sent.then(
           () => (isSent = true),
           () => connection.destroy(),
         );
@@ -225,7 +236,7 @@ function headOf({ method, target, headers, body, upgrade, isOld }: UpstreamReque
   const lines = [`${method} ${target} HTTP/1.${isOld ? 0 : 1}`, 'Host: docker'];
   for (const [name, value] of headers) lines.push(`${name}: ${value}`);
   if (upgrade !== undefined) lines.push('Connection: Upgrade', `Upgrade: ${upgrade}`);
-  const length = body?.length;
+  const length = body && 'length' in body ? body.length : undefined;
   if (length !== undefined) lines.push(`Content-Length: ${length}`);
   else if (body !== undefined) lines.push('Transfer-Encoding: chunked');
   // As Go's client: a request that could have a body says that it has none.
@@ -234,10 +245,7 @@ function headOf({ method, target, headers, body, upgrade, isOld }: UpstreamReque
 }
 
 /** Ends with the stream. Rejected where it fails, or the connection closes. */
-function sendStream(
-  { socket }: UpstreamConnection,
-  { stream, length }: { stream: Readable; length: number | undefined },
-): Promise<void> {
+function sendStream({ socket }: UpstreamConnection, { stream, length }: StreamedBody): Promise<void> {
   return new Promise((resolve, reject) => {
     const onDrain = (): void => void stream.resume();
     const onClose = (): void => void stream.destroy();
