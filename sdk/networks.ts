@@ -1,4 +1,4 @@
-/** Write a network driver: one that makes no interface, one that spans hosts. */
+/** Write a network driver: one that makes no interface, one whose interfaces are links on the host's, one that spans hosts. */
 import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
@@ -6,6 +6,9 @@ import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { NodeDiscoveryData, type networkKind, nodeDiscovery } from '@cleat/protocol/kinds/network';
 
 type NetworkHandlers = Handlers<typeof networkKind>;
+
+export { SubLinkDriver, type SubLinkSettings } from './networks/sub-link-driver.js';
+export type { SubLink, SubLinkEndpoint, SubLinkHost, SubLinkNetwork, SubLinkType } from './networks/sub-links.js';
 
 /**
  * Driver of a network on which a container has no interface of its own: its capabilities say what the engine does

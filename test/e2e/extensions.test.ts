@@ -195,6 +195,19 @@ describe('each battery', () => {
       works: ['run', '--rm', '--network', 'host', 'busybox', 'echo', 'works'],
       missing: 'network host not found: plugin "host" not found',
     },
+    // They answer without an interface of the host’s; test/e2e/macvlan.test.ts has one.
+    'network-macvlan': {
+      works: ['network', 'create', '--driver=macvlan', '-o', 'parent=nowhere', 'refused'],
+      prints: /invalid subinterface vlan name nowhere/,
+      code: 1,
+      missing: 'plugin "macvlan" not found',
+    },
+    'network-ipvlan': {
+      works: ['network', 'create', '--driver=ipvlan', '-o', 'parent=nowhere', 'refused'],
+      prints: /invalid subinterface vlan name nowhere/,
+      code: 1,
+      missing: 'plugin "ipvlan" not found',
+    },
     'network-none': { works: plain, missing: 'network none not found: plugin "null" not found' },
     'ipam-default': { works: bridged, missing: 'network bridge not found: plugin "default" not found' },
     'ipam-null': {

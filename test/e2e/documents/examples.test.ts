@@ -222,6 +222,10 @@ test('volume-tmpfs: the examples of its README', async () => {
 
 test('the network batteries: the examples of their READMEs', async () => {
   expect(await run(shown('batteries/network-bridge/README.md', 'docker network create'))).toMatch(/^1400$/m);
+  expect(await run(shown('batteries/network-macvlan/README.md', 'docker network create'))).toContain('10.67.0.9/24');
+  expect(await run(shown('batteries/network-ipvlan/README.md', 'if docker network create'))).toMatch(
+    /^routed\r?$|makes no ipvlan links/m,
+  );
   const here = (await readFile('/proc/sys/kernel/hostname', 'utf8')).trim();
   expect((await run(shown('batteries/network-host/README.md', 'docker run'))).trim()).toBe(here);
   expect((await run(shown('batteries/network-none/README.md', 'docker run'))).trim()).toBe('lo');
