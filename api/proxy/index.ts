@@ -2,13 +2,14 @@ import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { type Api, serveApi } from '../index.js';
 import type { ApiServices } from '../services.js';
+import type { UpstreamAddress } from './dial.js';
 import { Forwarder } from './forward.js';
 import { Identity } from './identity.js';
 import { proxyRoutes, refuseUnknown } from './routes.js';
 import { upstreamRooms } from './services.js';
-import { Upstream, type UpstreamAddress } from './upstream.js';
+import { Upstream } from './upstream.js';
 
-export type { UpstreamAddress } from './upstream.js';
+export type { UpstreamAddress, UpstreamTls } from './dial.js';
 
 export interface ProxyApiOptions {
   readonly upstream: UpstreamAddress;

@@ -1,13 +1,10 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { messageOf, unavailable } from '@cleat/protocol/errors';
-import { setTimeout } from '@cleat/protocol/guard';
+import { unavailable } from '@cleat/protocol/errors';
 import { aheadBytes } from '../streams/write.js';
 import { type AnswerHead, unchunked } from './answer.js';
 import { UpstreamConnection } from './connection.js';
-
-/** The engine behind the proxy. */
-export type UpstreamAddress = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
+import { addressText, dial, type UpstreamAddress } from './dial.js';
 
 export interface UpstreamRequest {
   readonly method: string;
@@ -50,9 +47,6 @@ export interface UpstreamAnswer extends AnswerHead {
 
 /** Connections that wait for the next request. */
 const maxIdle = 32;
-const connectMs = 10_000;
-/** Bytes of an answer that are read before the client has taken them. */
-const readAhead = { highWaterMark: 512 * 1024 };
 
 /** Asks one engine, over connections that are used again. */
 export class Upstream {
@@ -63,7 +57,7 @@ export class Upstream {
 
   constructor(address: UpstreamAddress) {
     this.#address = address;
-    this.text = address.kind === 'unix' ? `unix://${address.path}` : `tcp://${address.host}:${address.port}`;
+    this.text = addressText(address);
   }
 
   /** @throws Unavailable when it cannot be reached, or gives no answer */
@@ -195,12 +189,7 @@ export class Upstream {
   }
 
   async #connect(): Promise<UpstreamConnection> {
-    const address = this.#address;
-    const options = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
-    // A half-close goes through in either direction.
-    const socket = connect({ ...options, allowHalfOpen: true, ...readAhead });
-    await connected(socket, this.text);
-    socket.setNoDelay(true);
+    const socket = await dial(this.#address);
     const connection = new UpstreamConnection(socket);
     this.#all.add(connection);
     socket.once('close', () => {
@@ -212,24 +201,6 @@ export class Upstream {
     socket.once('end', () => this.#idle.includes(connection) && connection.destroy());
     return connection;
   }
-}
-
-function connected(socket: Socket, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (why: string, cause?: unknown): void => {
-      socket.destroy();
-      reject(unavailable(`no engine answers on ${text} behind the proxy (${why}): is it running?`, { cause }));
-    };
-    const timer = setTimeout(() => refuse(`no connection within ${connectMs / 1000} s`), connectMs);
-    socket.on('error', (error) => {
-      clearTimeout(timer);
-      refuse(messageOf(error), error);
-    });
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function headOf({ method, target, headers, body, upgrade, isOld }: UpstreamRequest): Buffer {

@@ -11,7 +11,7 @@ _cleat() {
     *:hooks) words='list trace test -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --json -f --follow -n --tail --id --route --caller -h --help' ;;
     *:authz) words='explain check actions -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --policy --form --as --json -h --help' ;;
     *:audit) words='-H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --since --until --user --container --method --route --status --denied --decision --id -n --last -f --follow --json --data-root -h --help' ;;
-    *:proxy) words='--upstream --unknown-routes -H --host -G --group --tls --tlsverify --tlscacert --tlscert --tlskey --insecure-tcp --hooks --authorization-plugin --plugin-dir --extension --extension-manifest --audit --audit-opt --config-file --data-root --exec-root -p --pidfile -D --debug -l --log-level --log-format -h --help' ;;
+    *:proxy) words='--upstream --upstream-tls --upstream-tlsverify --upstream-tlscacert --upstream-tlscert --upstream-tlskey --unknown-routes -H --host -G --group --tls --tlsverify --tlscacert --tlscert --tlskey --insecure-tcp --hooks --authorization-plugin --plugin-dir --extension --extension-manifest --audit --audit-opt --config-file --data-root --exec-root -p --pidfile -D --debug -l --log-level --log-format -h --help' ;;
     *:record) words='--listen --in-place --put-back --output --redact --no-redact -h --help' ;;
     *:replay) words='--serve --any-order --timing --ignore --speed --json -h --help' ;;
     *:sweep) words='--data-root --exec-root -h --help' ;;
@@ -25,7 +25,7 @@ _cleat() {
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    -H | --host | -c | --context | --format | --kind | -n | --tail | --id | --route | --caller | --policy | --form | --as | --since | --until | --user | --container | --method | --status | --decision | --last | --upstream | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
+    -H | --host | -c | --context | --format | --kind | -n | --tail | --id | --route | --caller | --policy | --form | --as | --since | --until | --user | --container | --method | --status | --decision | --last | --upstream | --upstream-tlscacert | --upstream-tlscert | --upstream-tlskey | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
       COMPREPLY=()
       return
       ;;

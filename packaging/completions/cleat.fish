@@ -113,6 +113,11 @@ complete -c cleat -n '__fish_seen_subcommand_from audit' -l help -s h
 complete -c cleat -n __fish_use_subcommand -f -a proxy -d 'Serve hooks, authorizers and the audit journal in front of another engine, such as a stock dockerd'
 complete -c cleat -n '__fish_seen_subcommand_from help' -f -a proxy
 complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream-tls
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream-tlsverify
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream-tlscacert -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream-tlscert -x
+complete -c cleat -n '__fish_seen_subcommand_from proxy' -l upstream-tlskey -x
 complete -c cleat -n '__fish_seen_subcommand_from proxy' -l unknown-routes -x
 complete -c cleat -n '__fish_seen_subcommand_from proxy' -l host -s H -x
 complete -c cleat -n '__fish_seen_subcommand_from proxy' -l group -s G -x

@@ -167,6 +167,11 @@ else
       ;;
     proxy)
       _arguments '*--upstream=:upstream:' \
+        '*--upstream-tls' \
+        '*--upstream-tlsverify' \
+        '*--upstream-tlscacert=:upstream-tlscacert:' \
+        '*--upstream-tlscert=:upstream-tlscert:' \
+        '*--upstream-tlskey=:upstream-tlskey:' \
         '*--unknown-routes=:unknown-routes:' \
         '*--host=:host:' \
         '*-H+:host:' \

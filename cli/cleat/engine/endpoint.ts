@@ -27,6 +27,8 @@ export type Endpoint =
     }
   | { readonly kind: 'ssh'; readonly target: SshTarget; readonly text: string };
 
+type TlsOption = 'tls' | 'tlsverify' | 'tlscacert' | 'tlscert' | 'tlskey';
+
 export interface SshTarget {
   readonly host: string;
   readonly user?: string;
@@ -85,8 +87,12 @@ export function parseSsh(text: string): SshTarget {
   };
 }
 
-/** From flags and the environment; undefined: no TLS. */
-function ownTls(options: EngineOptions, env: NodeJS.ProcessEnv, directory: string): TlsOptions | undefined {
+/** From flags and the environment; undefined: no TLS. @throws InvalidParameter */
+export function ownTls(
+  options: Pick<EngineOptions, TlsOption>,
+  env: NodeJS.ProcessEnv,
+  directory: string,
+): TlsOptions | undefined {
   const verify = options.tlsverify ?? Boolean(env.DOCKER_TLS_VERIFY);
   const files = [options.tlscacert, options.tlscert, options.tlskey];
   const wanted = verify || options.tls === true || Boolean(env.DOCKER_TLS) || files.some((file) => file !== undefined);

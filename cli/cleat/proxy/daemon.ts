@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Api, currentRequest } from '@cleat/api/index';
+import { type Api, currentRequest, isLoopback } from '@cleat/api/index';
 import { openProxyApi } from '@cleat/api/proxy/index';
 import { openAudit } from '@cleat/engine/audit/index';
 import { openAuthorization } from '@cleat/engine/authorization/index';
@@ -43,7 +43,7 @@ interface Live {
 export async function runProxy(proxy: ProxySettings, settings: Settings): Promise<number> {
   if (process.getuid?.() !== 0)
     throw new UsageError('the proxy needs root to serve the engine’s socket: start it with sudo, or as root');
-  const warnings = [...settings.warnings, ...checkExposure(settings)];
+  const warnings = [...settings.warnings, ...checkExposure(settings), ...exposedUpstream(proxy)];
   const { values } = settings;
   const log = openLog({
     level: settings.engine.debug ? 'debug' : values['log-level'],
@@ -59,6 +59,14 @@ export async function runProxy(proxy: ProxySettings, settings: Settings): Promis
   } finally {
     for (const failure of await teardown.run()) log.logger.error(`stopping: ${failure}`);
   }
+}
+
+/** Everybody on the way to another host could be root there. */
+function exposedUpstream({ upstream, upstreamText }: ProxySettings): string[] {
+  if (upstream.kind === 'unix' || isLoopback(upstream.host)) return [];
+  if (upstream.tls?.rejectUnauthorized) return [];
+  const why = upstream.tls ? 'with TLS, but without a look at its certificate' : 'without TLS';
+  return [`the upstream ${upstreamText} is reached ${why}: use --upstream-tlsverify`];
 }
 
 /** @returns the signal that ended it */

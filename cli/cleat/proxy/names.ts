@@ -18,7 +18,7 @@ export class ContainerNames {
   #end: () => void = () => {};
 
   constructor(address: UpstreamAddress, text: string) {
-    this.#endpoint = address.kind === 'unix' ? { ...address, text } : { ...address, text, tls: undefined };
+    this.#endpoint = { ...address, text };
   }
 
   /** Every control group that is named like a container is one: to be taken for the host would grant more. */

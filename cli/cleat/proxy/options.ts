@@ -40,6 +40,11 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 /** The options of the proxy alone. */
 export const ownOptions = {
   upstream: { type: 'string' },
+  'upstream-tls': { type: 'boolean' },
+  'upstream-tlsverify': { type: 'boolean' },
+  'upstream-tlscacert': { type: 'string' },
+  'upstream-tlscert': { type: 'string' },
+  'upstream-tlskey': { type: 'string' },
   'unknown-routes': { type: 'string' },
 } as const satisfies Options;
 
@@ -56,6 +61,11 @@ export const proxyOptions: Options = {
 
 export const proxyHelp = `
       --upstream ADDRESS         The engine: unix:///PATH or tcp://HOST:PORT (default unix:///var/run/docker.sock)
+      --upstream-tls             Use TLS towards it; implied by the following
+      --upstream-tlsverify       Use TLS, and verify the engine
+      --upstream-tlscacert FILE  The CA that signed its certificate (default ca.pem in $DOCKER_CERT_PATH or ~/.docker)
+      --upstream-tlscert FILE    The certificate that the proxy shows to it (default cert.pem there)
+      --upstream-tlskey FILE     Its key (default key.pem there)
       --unknown-routes WHAT      Pages of the API that are not known here: refuse, pass, or auto (default), which
                                  passes them as long as there is no hook and no authorizer
 

@@ -1,4 +1,4 @@
-import type { UpstreamAddress } from '@cleat/api/proxy/index';
+import type { UpstreamAddress, UpstreamTls } from '@cleat/api/proxy/index';
 import { UsageError } from '../../cleatd/options/parse.js';
 import type { Settings } from '../../cleatd/settings.js';
 
@@ -14,13 +14,22 @@ export interface ProxySettings {
   readonly load: () => Promise<Settings>;
 }
 
-/** @throws UsageError */
-export function parseUpstream(text: string): UpstreamAddress {
+/** @param tls for an address of TCP; undefined: none is wanted @throws UsageError */
+export function parseUpstream(text: string, tls: UpstreamTls | undefined): UpstreamAddress {
   const [, path] = /^unix:\/\/(\/.+)$/.exec(text) ?? [];
-  if (path !== undefined) return { kind: 'unix', path };
+  if (path !== undefined) {
+    if (tls) throw new UsageError(`--upstream-tls is for tcp://HOST:PORT: ${text} has none`);
+    return { kind: 'unix', path };
+  }
   const [, host, port] = /^tcp:\/\/(\[[\da-f:.]+\]|[^\s/:]+):(\d{1,5})\/?$/i.exec(text) ?? [];
   if (host !== undefined && Number(port) < 65_536) {
-    return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+    return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port), tls };
+  }
+  if (text.startsWith('ssh://')) {
+    throw new UsageError(
+      `invalid argument "${text}" for "--upstream" flag: each connection would be a login of root’s; forward the socket ` +
+        'once, with ssh -nNT -L /run/remote.sock:/var/run/docker.sock HOST, and use unix:///run/remote.sock',
+    );
   }
   throw new UsageError(`invalid argument "${text}" for "--upstream" flag: use unix:///PATH or tcp://HOST:PORT`);
 }

@@ -56,6 +56,8 @@ const notRun: Record<string, string> = {
     'needs systemd, and would end the dockerd of this host',
   'docs/guide/policy-in-front-of-dockerd.md: cleat proxy --upstream unix:///var/run/docker.sock -H unix:///run/docker-guarded.sock --authorization-plugin policy':
     'proxy.test.ts, on sockets of its own',
+  'docs/guide/policy-in-front-of-dockerd.md: cleat proxy --upstream tcp://build1:2376 --upstream-tlsverify --upstream-tlscacert ca.pem --upstream-tlscert cert.pem \\':
+    'proxy.test.ts, with certificates of its own',
   'bench/README.md: npm run bench                           # everything, a few minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
