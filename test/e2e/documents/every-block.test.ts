@@ -31,6 +31,8 @@ const notRun: Record<string, string> = {
     'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
   'examples/image-mirror/README.md: docker run --rm busybox true':
     'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/overlay/README.md: host a                                 host b':
+    'a drawing; test/e2e/examples/overlay.test.ts has three such hosts',
   'ARCHITECTURE.md: connection ─▶ front ─▶ route ─▶ web pages are refused':
     'a drawing; api/hooks/check.test.ts holds its order',
   "docs/guide/request-hooks.md: client ─▶ hooks, in the file's order ─▶ authorization plugins, selectors ─▶ the engine":

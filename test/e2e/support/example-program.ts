@@ -1,7 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { Program } from './program.js';
 
 interface ExampleSettings {
@@ -45,9 +44,7 @@ export class ExampleProgram implements AsyncDisposable {
     const [program = '', ...before] = command;
     const started = new Program(program, [...before, main, '--socket', this.#socket, ...args]);
     this.#program = started;
-    // A killed one leaves its socket behind, so that the socket tells nothing.
-    await expect.poll(() => started.ended || isListening(this.#socket)).toBe(true);
-    if (started.ended) throw new Error(`${main} ended at once: ${started.said}`);
+    await started.made(this.#socket);
   }
 
   async kill(): Promise<void> {

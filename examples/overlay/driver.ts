@@ -1,0 +1,108 @@
+import { netlabel } from '@cleat/protocol/kinds/network';
+import { type DurableMap, type Handlers, invalidParameter, type networkKind, notFound, turns } from '@cleat/sdk';
+import { type Addresses, macOf } from './cluster/addresses.js';
+import { agreeOnEncryption, networkOf, type SharedNetworks } from './cluster/networks.js';
+import type { SharedValue } from './cluster/shared-value.js';
+import type { Devices } from './host/devices.js';
+import type { Fabric, LocalEndpoint, LocalNetwork } from './host/fabric.js';
+
+export interface DriverSettings {
+  host: string;
+  /** The plugin's own name, for advice. */
+  name: string;
+  scope: string;
+  shared: SharedValue<SharedNetworks>;
+  networks: DurableMap<LocalNetwork>;
+  endpoints: DurableMap<LocalEndpoint>;
+  addresses: Addresses;
+  devices: Devices;
+  fabric: Fabric;
+  /** Tells other hosts how to reach this one. @throws Unavailable */
+  announce(): Promise<void>;
+}
+
+export function networkDriver(settings: DriverSettings): Handlers<typeof networkKind> {
+  const { host, name, scope, shared, networks, endpoints, addresses, devices, fabric, announce } = settings;
+  /** An engine that hangs up in the middle of a Join deletes the endpoint at once. */
+  const inTurn = turns();
+  const letThrough = () => devices.letThrough(networks.entries().map(([id]) => id));
+
+  return {
+    // No address of a network is its gateway's: containers reach the world by the engine's gateway network.
+    GetCapabilities: () => ({ Scope: scope, ConnectivityScope: 'global', GwAllocChecker: true }),
+    GwAllocCheck: () => ({ SkipIPv4: true, SkipIPv6: true }),
+    async CreateNetwork({ NetworkID, Options, IPv4Data, IPv6Data }) {
+      const { encrypted, mtu } = readOptions(Options?.[netlabel.generic]);
+      const pools = [...IPv4Data, ...IPv6Data].map(({ Pool = '' }) => Pool);
+      try {
+        if (encrypted) await fabric.ensureWireguard();
+        const made = await shared.change((all) => {
+          const found = networkOf(all, pools, host, name);
+          agreeOnEncryption(found.name, found.network, encrypted);
+          return { name: found.name, vni: found.network.vni };
+        });
+        networks.set(NetworkID, { ...made, encrypted, mtu: mtu || (await fabric.mtu(encrypted)), pools });
+        if (encrypted) await announce();
+        await fabric.ensure(NetworkID);
+        await letThrough();
+      } catch (error) {
+        // A network that was refused is not deleted by the engine.
+        await fabric.remove(NetworkID);
+        throw error;
+      }
+    },
+    async DeleteNetwork({ NetworkID }) {
+      await fabric.remove(NetworkID);
+      await letThrough();
+    },
+    async CreateEndpoint({ NetworkID, EndpointID, Interface }) {
+      const { name: network } = fabric.network(NetworkID);
+      const given = [Interface?.Address, Interface?.AddressIPv6].flatMap((cidr) => cidr?.split('/')[0] || []);
+      const own = new Set(addresses.ownOn(network).map(({ address }) => address));
+      const foreign = given.find((address) => !own.has(address));
+      if (foreign !== undefined || !given[0]) {
+        throw invalidParameter(
+          `${foreign ?? 'no address'} was given by this host: containers need an address of --ipam-driver ${name}`,
+        );
+      }
+      const mac = macOf(given[0]);
+      if (Interface?.MacAddress && Interface.MacAddress.toLowerCase() !== mac) {
+        throw invalidParameter(
+          `a MAC address follows from the address here, so that both move together: leave out ${Interface.MacAddress}`,
+        );
+      }
+      for (const address of given) await addresses.setMac(network, address, mac);
+      endpoints.set(EndpointID, { networkId: NetworkID, addresses: given });
+      return Interface?.MacAddress ? {} : { Interface: { MacAddress: mac } };
+    },
+    DeleteEndpoint: ({ EndpointID }) =>
+      inTurn(EndpointID, async () => {
+        await devices.leave(EndpointID);
+        endpoints.delete(EndpointID);
+      }),
+    EndpointOperInfo: () => ({ Value: {} }),
+    Join: ({ NetworkID, EndpointID }) =>
+      inTurn(EndpointID, async () => {
+        const network = fabric.network(NetworkID);
+        if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} not found`);
+        await fabric.ensure(NetworkID);
+        await letThrough();
+        const inside = await devices.join(NetworkID, EndpointID, network.mtu);
+        return { InterfaceName: { SrcName: inside, DstPrefix: 'eth' } };
+      }),
+    Leave: () => {},
+  };
+}
+
+/** The options of `docker network create -o`. @throws InvalidParameter for what is not known */
+function readOptions(generic: unknown): { encrypted: boolean; mtu: number } {
+  const options = typeof generic === 'object' && generic !== null ? (generic as Record<string, unknown>) : {};
+  const known = ['encrypted', netlabel.mtu];
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw invalidParameter(`-o ${unknown} is not known: there are ${known.join(' and ')}`);
+  const { encrypted = 'false', [netlabel.mtu]: mtu = '0' } = options;
+  if (!['', 'true', 'false'].includes(String(encrypted)))
+    throw invalidParameter(`-o encrypted=${encrypted}: true or false`);
+  if (!/^\d{1,5}$/.test(String(mtu))) throw invalidParameter(`-o ${netlabel.mtu}=${mtu}: a number of bytes`);
+  return { encrypted: encrypted !== 'false', mtu: Number(mtu) };
+}

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FakeEtcd } from './fake-etcd.fixture.js';
+import { Gateway, Refusal } from './gateway.js';
+
+let one: FakeEtcd;
+let two: FakeEtcd;
+const gateways: Gateway[] = [];
+
+beforeEach(async () => {
+  [one, two] = await Promise.all([FakeEtcd.start(), FakeEtcd.start()]);
+  two.put('/k', 'of two');
+});
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) gateway.close();
+  await Promise.all([one, two].map((fake) => fake[Symbol.asyncDispose]()));
+});
+
+function gatewayTo(members: readonly string[], deadlineMs = 20_000): Gateway {
+  const gateway = new Gateway(members, {}, deadlineMs);
+  gateways.push(gateway);
+  return gateway;
+}
+const range = { key: Buffer.from('/k').toString('base64') };
+
+test('a member that hangs up is passed over, and the one that answered is asked first from then on', async () => {
+  const gateway = gatewayTo([one.url, two.url]);
+  one.isAway = true;
+  expect(await gateway.post('/v3/kv/range', range)).toMatchObject({ kvs: [{}] });
+  one.isAway = false;
+  expect(await gateway.post('/v3/kv/range', range)).toMatchObject({ kvs: [{}] });
+  two.isAway = true;
+  expect(await gateway.post('/v3/kv/range', range)).toMatchObject({ kvs: [] });
+});
+
+test('silence has a deadline', async () => {
+  const gateway = gatewayTo([one.url], 50);
+  one.isSilent = true;
+  await expect(gateway.post('/v3/kv/range', range)).rejects.toThrow(/etcd does not answer .* no answer in 50 ms/);
+  const stream = gateway.stream('/v3/watch', { create_request: {} }, new AbortController().signal);
+  await expect(stream.next()).rejects.toThrow('no answer in 50 ms');
+});
+
+test('a refusal of etcd is final: no other member is asked', async () => {
+  const gateway = gatewayTo([one.url, two.url]);
+  const put = { request_put: { ...range, value: '', lease: '99' } };
+  const refused = gateway.post('/v3/kv/txn', { success: [put] });
+  await expect(refused).rejects.toThrow(Refusal);
+  await expect(refused).rejects.toMatchObject({ code: 5, message: 'etcdserver: requested lease not found' });
+  expect(two.get('/k')).toBe('of two');
+});

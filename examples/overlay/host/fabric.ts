@@ -1,0 +1,229 @@
+import { messageOf } from '@cleat/protocol/errors';
+import { type DurableMap, type Logger, notFound, turns } from '@cleat/sdk';
+import type { Addresses, Claim, SharedClaim } from '../cluster/addresses.js';
+import type { Keys } from '../cluster/keys.js';
+import type { Mirror } from '../etcd/mirror.js';
+import type { Devices, Tunnel } from './devices.js';
+import type { Neighbour, Neighbours } from './neighbours.js';
+import { mtuOf, tunnelMtu, underlayMtu } from './underlay.js';
+import type { Wireguard } from './wireguard.js';
+
+/** A network as this host has it. */
+export interface LocalNetwork {
+  /** Its name on all hosts. */
+  name: string;
+  /** Absent: others have its subnets by now, so that it is on this host alone. */
+  vni?: number | undefined;
+  encrypted: boolean;
+  mtu: number;
+  /** Its subnets, CIDR. */
+  pools: string[];
+}
+
+export interface LocalEndpoint {
+  networkId: string;
+  /** Without prefix. */
+  addresses: string[];
+}
+
+/** A host, as the others see it. */
+export interface SharedHost {
+  name: string;
+  /** On the underlay. */
+  address: string;
+  /** Absent: it has no encrypted network. */
+  wireguard?: { publicKey: string; port: number };
+}
+
+export interface FabricSettings {
+  /** This host's own ID. */
+  host: string;
+  /** Its address on the underlay. */
+  address: string;
+  vxlanPort: number;
+  encryptedPort: number;
+  networks: DurableMap<LocalNetwork>;
+  endpoints: DurableMap<LocalEndpoint>;
+  devices: Devices;
+  neighbours: Neighbours;
+  wireguard: Wireguard;
+  addresses: Addresses;
+  mirror: Mirror;
+  keys: Keys;
+  log: Logger;
+}
+
+/** A container of another host, and what people call it. */
+export interface NamedContainer {
+  name: string;
+  addresses: string[];
+}
+
+/** Makes this host's links what etcd says: who is where, and by which tunnel. */
+export class Fabric {
+  readonly #settings: FabricSettings;
+  readonly #inTurn = turns();
+  readonly #listeners = new Set<() => void>();
+  #refreshing = false;
+  #again = false;
+
+  constructor(settings: FabricSettings) {
+    this.#settings = settings;
+  }
+
+  /** @throws NotFound */
+  network(networkId: string): LocalNetwork {
+    const network = this.#settings.networks.get(networkId);
+    if (!network) throw notFound(`network ${networkId} not found`);
+    return network;
+  }
+
+  /** The MTU that fits a network on this host's underlay. */
+  async mtu(encrypted: boolean): Promise<number> {
+    const { address } = this.#settings;
+    return mtuOf(await underlayMtu(address), address, encrypted);
+  }
+
+  /** Makes the links of a network and tells them where everybody is. @throws Unavailable, System */
+  ensure(networkId: string): Promise<void> {
+    return this.#inTurn(networkId, async () => {
+      const { networks, devices, neighbours, mirror } = this.#settings;
+      const network = networks.get(networkId);
+      // It was removed meanwhile.
+      if (!network) return;
+      const vxlan = devices.vxlan(networkId);
+      if (network.encrypted) await this.ensureWireguard();
+      const tunnel = this.#tunnel(network);
+      if (!tunnel) return;
+      if (await devices.ensure(networkId, tunnel)) neighbours.forget(vxlan);
+      // Before etcd was heard for the first time, the kernel knows more than we do.
+      if (mirror.isWhole) await neighbours.tell(vxlan, this.#neighboursOn(network));
+    });
+  }
+
+  /** Another number for a network, or none at all. */
+  renumber(networkId: string, vni: number | undefined): Promise<void> {
+    return this.#inTurn(networkId, async () => {
+      const { networks, devices, neighbours } = this.#settings;
+      const network = networks.get(networkId);
+      if (!network || network.vni === vni) return;
+      networks.set(networkId, { ...network, vni });
+      await devices.disconnect(networkId);
+      neighbours.forget(devices.vxlan(networkId));
+    });
+  }
+
+  #tunnel({ vni, mtu, encrypted }: LocalNetwork): Tunnel | undefined {
+    if (vni === undefined) return undefined;
+    const { address, vxlanPort, encryptedPort, wireguard } = this.#settings;
+    if (!encrypted) return { vni, mtu, local: address, port: vxlanPort };
+    const local = wireguard.innerAddress(wireguard.publicKey);
+    return { vni, mtu, local, port: encryptedPort, through: wireguard.link };
+  }
+
+  /** The tunnel to other hosts with encrypted networks, with all of them in it. @throws Unavailable where it cannot be */
+  ensureWireguard(): Promise<void> {
+    return this.#inTurn('wireguard', async () => {
+      const { address, wireguard, mirror } = this.#settings;
+      const isNew = !wireguard.isThere;
+      if (isNew) await wireguard.make(tunnelMtu(await underlayMtu(address), address));
+      if (!isNew && !mirror.isWhole) return;
+      const peers = this.#otherHosts().flatMap((other) =>
+        other.wireguard ? [{ ...other.wireguard, address: other.address }] : [],
+      );
+      await wireguard.setPeers(peers);
+    });
+  }
+
+  /** Takes a network's links away. */
+  remove(networkId: string): Promise<void> {
+    return this.#inTurn(networkId, async () => {
+      const { networks, devices, neighbours, wireguard } = this.#settings;
+      await devices.remove(networkId);
+      neighbours.forget(devices.vxlan(networkId));
+      networks.delete(networkId);
+      const encrypted = networks.values().some((network) => network.encrypted);
+      if (!encrypted && wireguard.isThere) await this.#inTurn('wireguard', () => wireguard.remove());
+    });
+  }
+
+  #otherHosts(): SharedHost[] {
+    const { mirror, keys, host } = this.#settings;
+    const others = mirror.below(keys.hosts).filter(([key]) => key !== keys.host(host));
+    return others.map(([, value]) => JSON.parse(value) as SharedHost);
+  }
+
+  /** The containers of other hosts on a network. What this host has claimed itself is here, whatever others say. */
+  #claimsOn({ name }: LocalNetwork): (SharedClaim & { address: string })[] {
+    const { mirror, keys, addresses, host } = this.#settings;
+    const own = new Set(addresses.ownOn(name).map(({ address }) => address));
+    return mirror.below(keys.addressesOf(name)).flatMap(([key, value]) => {
+      const claim = JSON.parse(value) as SharedClaim;
+      const { address } = keys.readAddress(key);
+      return claim.host === host || own.has(address) ? [] : [{ ...claim, address }];
+    });
+  }
+
+  #neighboursOn(network: LocalNetwork): Neighbour[] {
+    const { mirror, keys, wireguard } = this.#settings;
+    return this.#claimsOn(network).flatMap(({ address, mac, host }) => {
+      const value = mirror.get(keys.host(host));
+      const other = value === undefined ? undefined : (JSON.parse(value) as SharedHost);
+      const where = network.encrypted
+        ? other?.wireguard && wireguard.innerAddress(other.wireguard.publicKey)
+        : other?.address;
+      return where ? [{ address, mac, host: where }] : [];
+    });
+  }
+
+  /** The names of containers of other hosts on a network. */
+  namesOn(networkId: string): NamedContainer[] {
+    const byHolder = new Map<string, NamedContainer>();
+    for (const { host, holder, container, address } of this.#claimsOn(this.network(networkId))) {
+      if (!container) continue;
+      const key = holder ? `${host} ${holder}` : `${host} ${container}`;
+      const known = byHolder.get(key) ?? { name: container, addresses: [] };
+      known.addresses.push(address);
+      byHolder.set(key, known);
+    }
+    return [...byHolder.values()];
+  }
+
+  /** @param listener called after other hosts did something @returns a function that ends it */
+  onNews(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** All networks, soon: there is news, or time to look after the links. */
+  refresh(): void {
+    for (const listener of this.#listeners) listener();
+    this.#again = true;
+    if (!this.#refreshing) void this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    this.#refreshing = true;
+    while (this.#again) {
+      this.#again = false;
+      for (const [networkId, { name }] of this.#settings.networks.entries()) {
+        await this.ensure(networkId).catch((error: unknown) => {
+          this.#settings.log.warn('a network is not what it should be', { network: name, error: messageOf(error) });
+        });
+      }
+    }
+    this.#refreshing = false;
+  }
+
+  /** Others have got these addresses meanwhile: who had them here is no longer on the network. */
+  async cutOff(lost: readonly Claim[]): Promise<void> {
+    const { endpoints, networks, devices, log } = this.#settings;
+    for (const { network, address, container } of lost) {
+      log.error('another host has got an address meanwhile: the container is cut off', { network, address, container });
+      for (const [endpointId, endpoint] of endpoints.entries()) {
+        const isIt = networks.get(endpoint.networkId)?.name === network && endpoint.addresses.includes(address);
+        if (isIt) await devices.cutOff(endpointId);
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { interfaceNames } from '@cleat/linux/net/facts';
+import { run } from '@cleat/linux/process/run';
+import { ipamOption } from '@cleat/protocol/kinds/ipam';
+import { netlabel } from '@cleat/protocol/kinds/network';
+import { ipamKind, networkKind } from '@cleat/sdk';
+import { startForTest } from '@cleat/sdk/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FakeEtcd } from './etcd/fake-etcd.fixture.js';
+import overlay from './overlay.js';
+
+let root: string;
+let etcd: FakeEtcd;
+/** The names of links of this run alone. */
+const prefix = `w${randomBytes(1).toString('hex')}`;
+const ours = () => [...interfaceNames()].filter((name) => name.startsWith(prefix)).sort();
+beforeEach(async () => {
+  root = mkdtempSync('/tmp/cleat-overlay-');
+  etcd = await FakeEtcd.start();
+});
+afterEach(async () => {
+  for (const name of ours()) await run('ip', ['link', 'delete', name]);
+  await etcd[Symbol.asyncDispose]();
+  rmSync(root, { recursive: true });
+});
+
+describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
+  const options = () => ({ address: '127.0.0.1', etcd: etcd.url, root, prefix, 'vxlan-port': '14789' });
+  const start = () => startForTest(overlay, { name: 'overlay', carrier, options: options() });
+  const NetworkID = randomBytes(32).toString('hex');
+  const EndpointID = randomBytes(32).toString('hex');
+  const ids = { NetworkID, EndpointID };
+  const told = {
+    [ipamOption.holder]: NetworkID,
+    [ipamOption.network]: JSON.stringify({ Name: 'shop', Driver: 'overlay', Options: {} }),
+  };
+  const requestPool = { AddressSpace: 'overlay', Pool: '10.9.0.0/24', SubPool: '', Options: told, V6: false };
+  const holder = { [ipamOption.holder]: EndpointID, [ipamOption.endpointName]: 'web' };
+
+  test('a network, a container, and a neighbour on another host; all of it outlives the plugin', async () => {
+    let PoolID = '';
+    {
+      await using plugin = await start();
+      const [driver, ipam] = [plugin.client(networkKind), plugin.client(ipamKind)];
+      const pool = await ipam.RequestPool(requestPool);
+      PoolID = pool.PoolID;
+      expect(pool).toMatchObject({ PoolID: 'shop/10.9.0.0/24', Pool: '10.9.0.0/24' });
+      const IPv4Data = [{ Pool: pool.Pool }];
+      await driver.CreateNetwork({ NetworkID, Options: {}, IPv4Data, IPv6Data: [] });
+      const { Address } = await ipam.RequestAddress({ PoolID, Address: '', Options: holder });
+      expect(Address).toBe('10.9.0.2/24');
+      const created = await driver.CreateEndpoint({ ...ids, Interface: { Address }, Options: {} });
+      expect(created).toEqual({ Interface: { MacAddress: '02:42:0a:09:00:02' } });
+      for (const _ of ['once', 'again']) {
+        const { InterfaceName } = await driver.Join({ ...ids, SandboxKey: '/s', Options: {} });
+        expect(InterfaceName).toEqual({ SrcName: `${prefix}${EndpointID.slice(0, 9)}i`, DstPrefix: 'eth' });
+      }
+      expect(ours().length).toBe(4);
+    }
+    // Another host speaks while the plugin is away.
+    etcd.put('/cleat/overlay/hosts/other', '{"name":"other","address":"192.0.2.7"}');
+    const mac = '02:42:0a:09:00:03';
+    etcd.put(
+      '/cleat/overlay/addresses/shop/10.9.0.3',
+      JSON.stringify({ host: 'other', holder: 'x', container: 'db', mac }),
+    );
+    {
+      await using plugin = await start();
+      const [driver, ipam] = [plugin.client(networkKind), plugin.client(ipamKind)];
+      const [link] = ours().filter((name) => name.startsWith(`${prefix}x-`));
+      const fdb = async () => (await run('bridge', ['fdb', 'show', 'dev', link ?? ''])).stdout;
+      await expect.poll(fdb).toContain(`${mac} dst 192.0.2.7 self permanent`);
+      etcd.remove('/cleat/overlay/addresses/shop/10.9.0.3');
+      await expect.poll(fdb).not.toContain(mac);
+      await driver.Leave(ids);
+      await driver.DeleteEndpoint(ids);
+      await ipam.ReleaseAddress({ PoolID, Address: '', Options: holder });
+      await driver.DeleteNetwork({ NetworkID });
+      await driver.DeleteNetwork({ NetworkID });
+      await ipam.ReleasePool({ PoolID });
+      expect(ours()).toEqual([]);
+    }
+    expect(etcd.keys).toEqual(['/cleat/overlay/hosts/other', '/cleat/overlay/networks']);
+    expect(etcd.get('/cleat/overlay/networks')).toBe('{}');
+  });
+
+  test('a refusal says what to do, and leaves nothing', async () => {
+    await using plugin = await start();
+    const [driver, ipam] = [plugin.client(networkKind), plugin.client(ipamKind)];
+    const { PoolID, Pool } = await ipam.RequestPool(requestPool);
+    const create = (options: Record<string, string>, pool = Pool) =>
+      driver.CreateNetwork({
+        NetworkID,
+        Options: { [netlabel.generic]: options },
+        IPv4Data: [{ Pool: pool }],
+        IPv6Data: [],
+      });
+    await expect(create({ colour: 'red' })).rejects.toThrow('-o colour is not known');
+    await expect(create({ encrypted: 'perhaps' })).rejects.toThrow('true or false');
+    await expect(create({}, '172.18.0.0/16')).rejects.toThrow('--ipam-driver overlay');
+    expect(ours()).toEqual([]);
+    await create({});
+    const endpoint = (Interface: object) => driver.CreateEndpoint({ ...ids, Interface, Options: {} });
+    await expect(endpoint({ Address: '10.9.0.9/24' })).rejects.toThrow('10.9.0.9 was given by this host');
+    const { Address } = await ipam.RequestAddress({ PoolID, Address: '', Options: holder });
+    await expect(endpoint({ Address, MacAddress: '02:00:00:00:00:01' })).rejects.toThrow('leave out 02:00:00:00:00:01');
+    await expect(driver.Join({ ...ids, SandboxKey: '/s', Options: {} })).rejects.toThrow('not found');
+    await expect(ipam.RequestPool({ ...requestPool, Options: { colour: 'red' } })).rejects.toThrow(
+      'there is only name',
+    );
+    await expect(ipam.RequestAddress({ PoolID: 'x', Address: '', Options: {} })).rejects.toThrow('no address pool x');
+    await driver.DeleteNetwork({ NetworkID });
+    expect(ours()).toEqual([]);
+  });
+
+  test('gateways and auxiliary addresses are those of all hosts, and no container’s', async () => {
+    await using plugin = await start();
+    const ipam = plugin.client(ipamKind);
+    const { PoolID } = await ipam.RequestPool(requestPool);
+    const gateway = { [ipamOption.requestAddressType]: ipamOption.gatewayType };
+    expect(await ipam.RequestAddress({ PoolID, Address: '', Options: gateway })).toMatchObject({
+      Address: '10.9.0.1/24',
+    });
+    await ipam.RequestAddress({ PoolID, Address: '10.9.0.2', Options: {} });
+    expect(await ipam.RequestAddress({ PoolID, Address: '', Options: holder })).toMatchObject({
+      Address: '10.9.0.3/24',
+    });
+    await ipam.ReleaseAddress({ PoolID, Address: '10.9.0.2' });
+    expect(etcd.get('/cleat/overlay/networks')).toContain('"aux":{}');
+    // An engine that was killed does not know what it had.
+    await ipam.ReleasePool({ PoolID: '', Options: { [ipamOption.holder]: NetworkID } });
+    expect(etcd.get('/cleat/overlay/networks')).toBe('{}');
+  });
+});
