@@ -6,7 +6,7 @@ export const decisions = ['allowed', 'failed', 'denied', 'refused', 'open'] as c
 export type Decision = (typeof decisions)[number];
 
 const Change = Type.Object({
-  Hook: Type.String(),
+  Hook: Type.String({ description: 'Its name; of an adapter `adapter NAME`.' }),
   Path: Type.String({ description: 'The member that it set or removed: `Body.HostConfig.Memory`.' }),
 });
 
@@ -24,6 +24,11 @@ export const AuditRecord = Type.Object({
     description:
       'As it was understood, in one spelling, with the version that the client asked for. Values of parameters that may hold secrets are `***`.',
   }),
+  Asked: Type.Optional(
+    Type.String({
+      description: 'What the client asked for, where an adapter made another request of it: `POST /containers/create`.',
+    }),
+  ),
   Route: Type.String({ description: 'Without version: `/containers/{name}/start`. Empty: there is no such page.' }),
   Container: Type.Optional(
     Type.Object(
@@ -39,13 +44,13 @@ export const AuditRecord = Type.Object({
       '`allowed`: done. `failed`: allowed, and then not done, or nobody could decide. `denied`: a hook or an authorizer said no. `refused`: by the API itself, before its handler. `open`: it is being served; another record tells its end.',
   }),
   By: Type.Optional(
-    Type.String({ description: 'Who denied it, or failed to decide: `authorizer NAME`, `hook NAME`.' }),
+    Type.String({ description: 'Who denied it, or failed to decide: `authorizer NAME`, `hook NAME`, `adapter NAME`.' }),
   ),
   Reason: Type.Optional(
     Type.String({ description: 'In the words of who denied it; otherwise the class of the error.' }),
   ),
   Executed: Type.Optional(Type.Boolean({ description: 'It was carried out, and only its answer was denied.' })),
-  Changes: Type.Optional(Type.Array(Change, { description: 'What hooks changed before it was judged.' })),
+  Changes: Type.Optional(Type.Array(Change, { description: 'What adapters and hooks changed.' })),
   Status: Type.Integer({ description: 'Of the answer; 0: the client had gone before, or has none yet.' }),
   DurationMs: Type.Number({ description: 'Until the last byte of the answer was handed to the kernel.' }),
   Sent: Type.Integer({ description: 'Bytes of the answer, its head included.' }),

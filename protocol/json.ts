@@ -21,7 +21,7 @@ const int64MaxAsDouble = 2 ** 63 - 1024;
 /**
  * Brings a parsed value into the schema's shape, as Go's `json.Unmarshal` fills a struct: keys match in any case and
  * the last duplicate wins; null and missing members stay absent, or become the zero value where the schema requires
- * them; unknown keys are dropped, unless the schema has `additionalProperties`; for a union of a string and a list of
+ * them; unknown keys are dropped, unless the schema has `additionalProperties`, which refuses them where it is false; for a union of a string and a list of
  * strings, a string becomes a list of one. Whole numbers beyond a double's exact range stay within int64; with
  * `Type.BigInt()` they are exact. Checks types, not ranges (but that of Go's type) or patterns.
  * @param what names the whole in errors, unless the schema says how Go calls it.
@@ -83,6 +83,7 @@ function convertObject(shape: Shape, entries: [string, unknown][], place: Place)
   for (const [key, value] of entries) {
     const name = Object.hasOwn(properties, key) ? key : fields.get(fold(key));
     if (name === undefined) {
+      if (others === false) throw invalidParameter(`json: unknown field ${JSON.stringify(key)}`);
       if (others) set(result, key, convert(others === true ? {} : others, value, underKey(place, key)));
       continue;
     }

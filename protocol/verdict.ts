@@ -2,7 +2,7 @@ import { CleatError } from './errors.js';
 
 /** A refusal of a request, or a failure to judge it, with the name of the one who refused. Travels with the error that the client is told, to the audit journal. */
 export interface Verdict {
-  /** `authorizer NAME` or `hook NAME`. */
+  /** `authorizer NAME`, `hook NAME` or `adapter NAME`. */
   readonly by: string;
   /** In the words of who refused. */
   readonly reason: string;

@@ -6,7 +6,7 @@ import { forbidden, notFound, systemError } from '@cleat/protocol/errors';
 import { asDetails } from '@cleat/protocol/verdict';
 import { beforeEach, expect, test } from 'vitest';
 import { echoSession, startApi, talk } from '../testing/fakes.js';
-import { maskedQuery, maskedTarget } from './mask.js';
+import { loggedTarget, maskedQuery, maskedTarget } from './mask.js';
 
 let noted: NewAuditRecord[];
 let verdict: (() => void) | undefined;
@@ -175,5 +175,9 @@ test.each([
 
 test('a target that is none', () => {
   expect(maskedTarget('http://me:s3cret@host/a?b=s3cret')).toBe('http://***@host/a?***');
+  expect(loggedTarget('/build?t=a%2Fb&buildargs=%7B%22A%22%3A%22s3cret%22%7D&remote=https://me:s3cret@host/x')).toBe(
+    '/build?t=a/b&buildargs=***&remote=https://host/x',
+  );
+  expect(loggedTarget('http://me:s3cret@host/a?b=s3cret&%zz#s3cret')).toBe('http://***@host/a?b=***&%25zz=');
   expect(maskedTarget(`/${'a'.repeat(5000)}`).length).toBeLessThan(2100);
 });

@@ -54,6 +54,14 @@ export function maskedTarget(url: string): string {
   return shortened(withoutUser(mark < 0 ? url : `${url.slice(0, mark)}?${masked}`));
 }
 
+/** A target for the log, which has no place for secrets either. */
+export function loggedTarget(url: string): string {
+  const mark = url.search(/[?#]/);
+  if (mark < 0) return maskedTarget(url);
+  const [query] = url.slice(mark + 1).split('#', 1);
+  return shortened(`${withoutUser(url.slice(0, mark))}?${maskedQuery(new URLSearchParams(query))}`);
+}
+
 /** `http://user:password@host/path`, as a proxy is asked. */
 const withoutUser = (url: string): string => url.replace(/^(\w+:\/\/)[^/]*@/, `$1${masked}@`);
 

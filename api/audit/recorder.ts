@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Audit } from '@cleat/engine/audit/service';
+import type { HookChange } from '@cleat/engine/hooks/service';
 import type { Decision, NewAuditRecord } from '@cleat/protocol/audit';
 import { asCleatError } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -7,6 +8,7 @@ import { readable } from '@cleat/protocol/untrusted';
 import { type Verdict, verdictOf } from '@cleat/protocol/verdict';
 import type { Peer } from '../callers/peer.js';
 import type { Exchange } from '../http/exchange.js';
+import { FinalAnswer } from '../http/final-answer.js';
 import type { ApiRequest } from '../http/messages.js';
 import { canonicalPath, type Match, type RouteShape } from '../http/target.js';
 import { maskedQuery, maskedTarget, routeText, shortened } from './mask.js';
@@ -58,7 +60,9 @@ export class Recording {
   /** A request that takes the connection over is noted at once, one that streams when it lasts. */
   admitted(): void {
     this.#isAdmitted = true;
-    const { hijacks, streams } = this.#match?.route ?? {};
+    const rerouted = this.#rerouted;
+    if (rerouted && this.#exchange) this.#container = this.#containerOf(this.#exchange, rerouted);
+    const { hijacks, streams } = (rerouted ?? this.#match)?.route ?? {};
     if (hijacks) this.#noteOpen();
     else if (streams) this.#timer = setTimeout(() => this.#noteOpen(), openAfterMs).unref();
   }
@@ -91,8 +95,16 @@ export class Recording {
   #refusal(error: unknown): Verdict | undefined {
     if (error === undefined) return undefined;
     const hooked = this.#exchange?.hooked?.decision ?? { result: 'passed' };
-    if (hooked.result === 'passed' || hooked.result === 'answered') return verdictOf(error);
+    if (hooked.result === 'passed' || hooked.result === 'answered') {
+      return error instanceof FinalAnswer ? error.verdict : verdictOf(error);
+    }
     return { by: `hook ${hooked.by}`, reason: hooked.reason, denied: hooked.result === 'denied' };
+  }
+
+  /** Where an adapter led it. */
+  get #rerouted(): Match<RouteShape> | undefined {
+    const match = this.#exchange?.match;
+    return match === this.#match ? undefined : match;
   }
 
   #noteOpen(): void {
@@ -106,9 +118,10 @@ export class Recording {
 
   /** One literal: this is done for each request, and members that are undefined cost nothing. */
   #note(decision: Decision, status: number, by?: string, reason?: string, executed?: true): void {
-    const match = this.#match;
+    const rerouted = this.#rerouted;
+    const match = rerouted ?? this.#match;
     const exchange = this.#exchange;
-    const changes = exchange?.hooked?.changes;
+    const changes = changesOf(exchange);
     const socket = this.#socket;
     const { method = '', url = '' } = this.#request;
     this.#audit.note({
@@ -116,15 +129,16 @@ export class Recording {
       ID: exchange?.id,
       Caller: this.#peer.caller,
       Remote: socket.remoteAddress === undefined ? undefined : `${socket.remoteAddress}:${socket.remotePort}`,
-      Method: method,
-      URI: exchange && match ? uriOf(exchange, match) : readable(maskedTarget(url)),
+      Method: rerouted && exchange ? exchange.method : method,
+      Asked: rerouted ? `${method} ${readable(maskedTarget(url))}` : undefined,
+      URI: exchange && match ? uriOf(exchange, match, rerouted !== undefined) : readable(maskedTarget(url)),
       Route: match ? routeText(match.route) : '',
       Container: this.#container,
       Decision: decision,
       By: by,
       Reason: reason,
       Executed: executed,
-      Changes: changes !== undefined && changes.length > 0 ? [...changes] : undefined,
+      Changes: changes,
       Status: status,
       DurationMs: Math.round((performance.now() - this.#started) * 1000) / 1000,
       Sent: socket.bytesWritten - this.#sentBefore,
@@ -148,6 +162,13 @@ export class Recording {
   }
 }
 
+/** By adapters and hooks, in this order. */
+function changesOf(exchange: Exchange | undefined): HookChange[] | undefined {
+  const hooked = exchange?.hooked?.changes ?? [];
+  const adapted = exchange?.adapted ?? [];
+  return hooked.length + adapted.length > 0 ? [...adapted, ...hooked] : undefined;
+}
+
 /** The text of an error may quote a body, an address or a variable; that of a refused access does not. */
 function reasonOf(error: unknown): string {
   const known = asCleatError(error);
@@ -167,9 +188,9 @@ function timeText(ms: number): string {
 /** Most targets are in their one plain spelling already. */
 const isPlain = /^\/[\w/.:-]*$/;
 
-function uriOf(exchange: Exchange, match: Match<RouteShape>): string {
+function uriOf(exchange: Exchange, match: Match<RouteShape>, isRerouted: boolean): string {
   const { url = '' } = exchange.request;
-  if (exchange.query.pairs.length === 0 && isPlain.test(url)) return shortened(url);
+  if (!isRerouted && exchange.query.pairs.length === 0 && isPlain.test(url)) return shortened(url);
   const query = maskedQuery(exchange.query.pairs);
   return readable(shortened(`${exchange.prefix}${canonicalPath(match)}${query && `?${query}`}`));
 }

@@ -141,6 +141,21 @@ describe.each([
     expect(second?.message).toMatchObject({ Query: { name: 'alice-web' }, Body: { HostConfig: { Memory: 67108864 } } });
   });
 
+  test.each([
+    ['Denied', { Denied: { Message: 'no' } }],
+    ['Vlaue', { Set: [{ Path: 'Body.User', Vlaue: 'a' }] }],
+    ['Reason', { Deny: { Message: 'no', Reason: 'x' } }],
+  ])('an answer with the member %s, which the protocol does not have, refuses the request', async (name, reply) => {
+    await bench.hook('misspelt', { Request: reply as never });
+    bench.file('hooks: [{name: misspelt}]');
+    const { status, body } = await create(undefined, chunked);
+    expect({ status, body }).toEqual({
+      status: 500,
+      body: { message: expect.stringMatching(`^request hook misspelt failed: .*unknown field "${name}"$`) },
+    });
+    expect(created).toEqual([]);
+  });
+
   test('a denial, with its status and reason; nothing is done', async () => {
     await bench.hook('no', { Request: { Deny: { Status: 404, Message: 'not \u001b[31mhere' } } });
     bench.file('hooks: [{name: no}]');
@@ -297,6 +312,11 @@ test('two that want different things: both are named, and the field', async () =
       message:
         'request hooks are in conflict: hook one sets Body.HostConfig.Memory to 1, hook two sets Body.HostConfig to {"Memory":2}; say in hooks.yaml which one "wins"',
     },
+  });
+  await bench.hook('three', { Request: { Remove: ['Body.HostConfig'] } });
+  bench.file('hooks: [{name: one}, {name: three}]');
+  expect((await create()).body).toMatchObject({
+    message: expect.stringContaining('hook one sets Body.HostConfig.Memory to 1, hook three removes Body.HostConfig;'),
   });
   bench.file('hooks: [{name: one, wins: [Body.HostConfig.Memory]}, {name: two}]');
   expect((await create()).status).toBe(201);

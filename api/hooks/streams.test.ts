@@ -115,6 +115,22 @@ describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
       'a request hook broke a stream',
     ]);
   });
+
+  test('that breaks the stream while the client still sends is named, too', async () => {
+    const { sent, answered } = ask('POST', '/images/load');
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    sent.write('first');
+    await until(() => received.length > 0);
+    sent.write('break it');
+    const more = setInterval(() => sent.write(piece), 1);
+    try {
+      expect(await textOf(await answered)).toContain('request hook loud failed');
+    } finally {
+      clearInterval(more);
+      sent.destroy();
+    }
+    expect(bench.warned.map(({ message }) => message)).toEqual(['a request hook broke a stream']);
+  });
 });
 
 async function textOf(answer: IncomingMessage): Promise<string> {

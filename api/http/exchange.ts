@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import type { HookRun } from '@cleat/engine/hooks/service';
+import type { HookChange, HookRun } from '@cleat/engine/hooks/service';
 import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
@@ -43,6 +43,8 @@ export class Exchange {
   readonly settled: () => Promise<void>;
   /** ID of the container that the request has made, for the audit journal. */
   made: string | undefined;
+  /** Changes that Powerstrip's adapters made, for the journal, too. */
+  adapted: HookChange[] | undefined;
   readonly #body: Buffer | undefined;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;

@@ -6,6 +6,7 @@ import { callerText, nobody } from '@cleat/protocol/caller';
 import { errorStatus, forbidden, invalidParameter, isClass, messageOf, notFound } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
+import { loggedTarget } from '../audit/mask.js';
 import { Recording } from '../audit/recorder.js';
 import { type Peer, peerAt } from '../callers/peer.js';
 import { maxHeadBytes } from '../hijack/connection.js';
@@ -298,7 +299,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   function noteFailure(error: unknown, { request, presence }: Call): void {
-    const fields = { method: request.method, url: request.url, error: messageOf(error) };
+    const fields = { method: request.method, url: loggedTarget(request.url ?? ''), error: messageOf(error) };
     const status = isClass(error, 'NotModified') ? 304 : undefined;
     if (presence.gone) log.debug('request ended by its client', fields);
     else if (error instanceof FinalAnswer) log.debug('request answered by an adapter', fields);

@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import type { ApiRequest } from '@cleat/engine/authorization/service';
 import { HookBench } from '@cleat/engine/hooks/hooks.fixture';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
+import type { NewAuditRecord } from '@cleat/protocol/audit';
 import { forbidden, notFound } from '@cleat/protocol/errors';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { echoSession, startApi, type TestApi, talk } from '../testing/fakes.js';
@@ -34,10 +35,11 @@ let judged: ApiRequest[];
 let denies: boolean;
 let stopped: string[];
 let loaded: Buffer[];
+let noted: NewAuditRecord[];
 
 beforeEach(async () => {
   bench = new HookBench();
-  [adapters, asked, created, judged, denies, stopped, loaded] = [{}, [], [], [], false, [], []];
+  [adapters, asked, created, judged, denies, stopped, loaded, noted] = [{}, [], [], [], false, [], [], []];
   server = createServer((request: IncomingMessage, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -54,6 +56,13 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   api = await startApi({
     hooks: bench.hooks,
+    audit: {
+      enabled: true,
+      note: (record) => noted.push(record),
+      async *read() {},
+      container: (ref) => ({ ID: `ID of ${ref}`, Name: ref }),
+      lost: 0,
+    },
     authorization: {
       required: true,
       async authorize(request) {
@@ -193,6 +202,45 @@ test('the error of a post-hook ends the chain, and the client gets it; what was 
   expect(await create()).toMatchObject({ status: 502, body: 'broken' });
   expect(asked.map(({ adapter }) => adapter)).toEqual(['one']);
   expect(created).toHaveLength(1);
+});
+
+test('the audit journal has who refused or failed, what was changed, and what was done in the end', async () => {
+  file(
+    [
+      '  "POST /*/containers/create": {pre: [one, two], post: [three]}',
+      '  "POST /*/containers/*/kill": {pre: [three]}',
+    ].join('\n'),
+  );
+  adapters.one = pre(({ Body }) => ({ Body: edit(Body, { Labels: { a: 'b' } }) }));
+  adapters.two = (_, response) => void response.writeHead(403).end('no, never');
+  await create();
+  adapters.two = () => undefined;
+  await create();
+  adapters.two = pre(() => ({}));
+  adapters.three = (_, response) => void response.writeHead(401).end();
+  await create();
+  adapters.three = pre(({ Request }) => ({ Request: Request.replace('web/kill', 'db/stop') }));
+  await ask('POST', '/v1.41/containers/web/kill?signal=KILL');
+  const changed = { Hook: 'adapter one', Path: 'Body' };
+  expect(noted).toMatchObject([
+    { Decision: 'denied', By: 'adapter two', Reason: '403 no, never', Status: 403 },
+    { Decision: 'failed', By: 'adapter two', Reason: 'its answer is no JSON', Status: 500 },
+    { Decision: 'denied', By: 'adapter three', Reason: '401', Executed: true, Changes: [changed] },
+    {
+      Decision: 'allowed',
+      Asked: 'POST /v1.41/containers/web/kill?***',
+      URI: '/v1.41/containers/db/stop?signal=KILL',
+      Route: '/containers/{name}/stop',
+      Container: { ID: 'ID of db' },
+      Changes: [{ Hook: 'adapter three', Path: 'Request' }],
+    },
+  ]);
+  expect(noted.map(({ Executed, Asked }) => [Executed, Asked !== undefined])).toEqual([
+    [undefined, false],
+    [undefined, false],
+    [true, false],
+    [undefined, true],
+  ]);
 });
 
 test('endpoints are globs, matched without the query, in the order of the file, however a path is spelt', async () => {

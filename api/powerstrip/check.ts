@@ -23,12 +23,15 @@ export function powerstripCheck({ adapters }: Hooks, router: Router): RequestChe
   };
 }
 
+/** Characters of an adapter's error that the audit journal keeps. */
+const longestReason = 1024;
+
 async function adapt(run: AdapterRun, exchange: Exchange, router: Router): Promise<undefined> {
   const Body = sendsBody(exchange) && isJson(exchange.headers['content-type']) ? await exchange.text() : null;
   const client: PowerstripRequest = { Method: exchange.method, Request: exchange.uri, Body };
   // The README: pre-hooks for bodies of other types are skipped.
   if (run.hasPre && (Body !== null || !sendsBody(exchange))) {
-    const adapted = passed(await run.request(client, exchange.signal));
+    const adapted = passed(await run.request(client, exchange.signal), exchange);
     if (adapted.Body !== client.Body) replaceBody(exchange, adapted.Body);
     if (adapted.Method !== client.Method || adapted.Request !== client.Request) reroute(exchange, adapted, router);
   }
@@ -39,11 +42,18 @@ async function adapt(run: AdapterRun, exchange: Exchange, router: Router): Promi
 }
 
 /** @throws FinalAnswer with an adapter's error */
-function passed<T>(result: Passed<T>): T {
-  if ('passed' in result) return result.passed;
+function passed<T>(result: Passed<T>, exchange: Exchange): T {
+  if ('passed' in result) {
+    exchange.adapted = [...(exchange.adapted ?? []), ...result.changes];
+    return result.passed;
+  }
   const { status, contentType, body } = result.refusal;
   const type = contentType === undefined ? {} : { 'Content-Type': contentType };
-  throw new FinalAnswer({ status, headers: { ...type, 'Content-Length': body.length }, body });
+  const reason = `${status} ${body.subarray(0, longestReason).toString().trim()}`.trim();
+  throw new FinalAnswer(
+    { status, headers: { ...type, 'Content-Length': body.length }, body },
+    { by: result.by, reason, denied: status < 500 },
+  );
 }
 
 function sendsBody({ headers }: Exchange): boolean {
@@ -92,7 +102,7 @@ async function changed(run: AdapterRun, client: PowerstripRequest, exchange: Exc
     Body: given.isHead ? null : (given.body?.toString() ?? ''),
     Code: given.status,
   };
-  return rebuilt(given, before, passed(await run.answer(client, before, exchange.signal)));
+  return rebuilt(given, before, passed(await run.answer(client, before, exchange.signal), exchange));
 }
 
 function rebuilt(given: Answer, before: PowerstripAnswer, after: PowerstripAnswer): Answer {

@@ -126,6 +126,7 @@ test('every member comes back', () => {
     ...record(),
     ID: 'i',
     Remote: '10.0.0.1:1',
+    Asked: 'POST /x',
     Container: { ID: 'c', Name: 'n' },
     By: 'hook "h"',
     Reason: 'why',

@@ -22,12 +22,13 @@ function callerJson(caller: Caller): string {
  * @param lost requests before it that were not written
  */
 export function encodeRecord(seq: number, record: NewAuditRecord, lost: number): string {
-  const { Time, ID, Caller: caller, Remote, Method, URI, Route, Container, Decision } = record;
+  const { Time, ID, Caller: caller, Remote, Method, URI, Asked, Route, Container, Decision } = record;
   const { By, Reason, Executed, Changes, Status, DurationMs, Sent } = record;
   let text = `{"Seq":${seq},"Time":"${Time}","Caller":${callerJson(caller)}`;
   if (ID !== undefined) text += `,"ID":"${ID}"`;
   if (Remote !== undefined) text += `,"Remote":"${Remote}"`;
   text += `,"Method":${quoted(Method)},"URI":${quoted(URI)},"Route":${quoted(Route)},"Decision":"${Decision}"`;
+  if (Asked !== undefined) text += `,"Asked":${quoted(Asked)}`;
   if (Container !== undefined) text += `,"Container":${fit(JSON.stringify(Container))}`;
   if (By !== undefined) text += `,"By":${quoted(By)}`;
   if (Reason !== undefined) text += `,"Reason":${quoted(Reason)}`;

@@ -44,13 +44,15 @@ hooks:
       { name: 'team/mirror:latest', match: undefined, deadlineMs: 5000, onFailure: 'closed', wins: [] },
     ],
   });
-  expect(parseHooks('', 'f').entries).toEqual([]);
   expect(parseHooks('hooks: []', 'f').entries).toEqual([]);
 });
 
 const entry = (more: string) => `hooks:\n  - name: a\n    ${more}\n`;
 
 test.each([
+  ['', 'f: it is empty; write "hooks: []" for none'],
+  ['# hooks: []', 'f: it is empty'],
+  ['hooks: []\n---\nhooks: []', 'f:2: it has more than one document'],
   ['hook: []', 'f:1: there is no setting "hook" here (did you mean hooks?)'],
   ['- name: a', 'f:1: expected an object with hooks'],
   ['hooks: a', 'f:1: hooks is a list'],
@@ -71,6 +73,7 @@ test.each([
     entry('match: [{routes: [/v1.41/containers/create]}]'),
     "f:3: '/v1.41/containers/create' is no route: write it as /containers/*/json, without version",
   ],
+  [entry('match: []'), 'f:3: an empty match fits nothing'],
   [entry('match: [{labels: []}]'), 'f:3: an empty list fits nothing'],
   [entry('match: [{callers: {user: [a]}}]'), 'f:3: there is no setting "user" here (did you mean users?)'],
   [entry('match: [{callers: {methods: [tls]}}]'), "f:3: a caller is proven by unix, TLS or none, not by 'tls'"],

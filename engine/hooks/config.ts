@@ -47,7 +47,8 @@ export function readHooksFile(path: string): HooksConfig {
 export function parseHooks(text: string, path: string): HooksConfig {
   const { document, file } = yamlOf(text, path);
   const top = document.contents;
-  if (top === null) return { path, entries: [] };
+  // A file that is just being written must not take all hooks away.
+  if (top === null) throw invalidParameter(`${path}: it is empty; write "hooks: []" for none`);
   // An adapters.yml of Powerstrip's may stand here as it is.
   if (isMap(top) && top.has('endpoints')) return { path, entries: [], powerstrip: readAdapters(document.toJS(), path) };
   const { hooks, powerstrip } = file.members(top as Node, ['hooks', 'powerstrip']);
@@ -74,8 +75,11 @@ function yamlOf(text: string, path: string) {
   if (text.length > maxFileBytes) throw invalidParameter(`${path}: it has more than ${maxFileBytes} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
-  for (const { pos, message } of document.errors) {
-    throw invalidParameter(`${path}:${lines.linePos(pos[0]).line}: ${message.split('\n', 1)[0]}`);
+  for (const { code, pos, message } of document.errors) {
+    const [said = ''] = message.split('\n', 1);
+    const why =
+      code === 'MULTIPLE_DOCS' ? 'it has more than one document' : said.replace(/ at line \d+, column \d+:?$/, '');
+    throw invalidParameter(`${path}:${lines.linePos(pos[0]).line}: ${why}`);
   }
   return { document, file: new File(path, lines) };
 }
@@ -98,7 +102,7 @@ function readEntry(file: File, node: Node): Placed {
   }
   const entry = {
     name,
-    match: given.match && file.list(given.match, 'match').map((one) => readMatch(file, one)),
+    match: given.match && readMatches(file, given.match),
     deadlineMs: given.deadline ? readDeadline(file, given.deadline) : defaultDeadlineMs,
     onFailure,
     wins: given.wins ? file.list(given.wins, 'wins').map((one) => readPath(file, one)) : [],
@@ -118,6 +122,13 @@ function readDeadline(file: File, node: Node): number {
 
 const matchKeys = ['methods', 'routes', 'labels', 'callers'] as const;
 const callerKeys = ['users', 'groups', 'containers', 'plugins', 'methods'] as const;
+
+function readMatches(file: File, node: Node): HookMatch[] {
+  const matches = file.list(node, 'match').map((one) => readMatch(file, one));
+  if (matches.length === 0)
+    throw file.wrong(node, 'an empty match fits nothing: leave it out for all that the hook wants');
+  return matches;
+}
 
 function readMatch(file: File, node: Node): HookMatch {
   const { methods, routes, labels, callers } = file.members(node, matchKeys);

@@ -33,11 +33,19 @@ async function* through(
   /** The source's own failure: the client's, or the engine's. */
   let fault: { readonly error: unknown } | undefined;
   async function* watched(): AsyncGenerator<Uint8Array> {
+    // Not by `yield*`: who reads this hands their own error in, which is none of the source's.
+    const bytes = source[Symbol.asyncIterator]();
     try {
-      yield* source;
-    } catch (error) {
-      fault = { error };
-      throw error;
+      for (;;) {
+        const next = await bytes.next().catch((error: unknown) => {
+          fault = { error };
+          throw error;
+        });
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      if (!fault) await bytes.return?.();
     }
   }
   try {

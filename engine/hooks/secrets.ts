@@ -1,4 +1,4 @@
-import { isRecord, stringify } from '@cleat/protocol/json';
+import { isRecord, parseJson, stringify } from '@cleat/protocol/json';
 import type { MemberPath } from '@cleat/protocol/member-path';
 import { readable } from '@cleat/protocol/untrusted';
 
@@ -18,6 +18,8 @@ export function shown(path: MemberPath, value: unknown): string | undefined {
 /** A value without secrets. */
 export function masked(value: unknown): unknown {
   if (typeof value === 'string') {
+    const inner = jsonIn(value);
+    if (inner !== undefined) return stringify(masked(inner));
     // An environment variable, a label or an option.
     const name = /^([^=]*)=/.exec(value)?.[1];
     if (name !== undefined && telling.test(name)) return `${name}=${hidden}`;
@@ -28,4 +30,14 @@ export function masked(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [key, telling.test(key) ? hidden : masked(member)]),
   );
+}
+
+/** Parameters of a query may be JSON, such as `buildargs`. */
+function jsonIn(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined; // A text like any other.
+  }
 }

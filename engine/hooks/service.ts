@@ -215,10 +215,11 @@ export interface HookStatus {
   readonly LastFailure?: string;
 }
 
-/** A message as adapters left it, or an HTTP error of one of them, which the client gets. */
+/** A message as adapters left it, with what they changed, or an HTTP error of one of them, which the client gets. */
 export type Passed<T> =
-  | { readonly passed: T }
+  | { readonly passed: T; readonly changes: readonly HookChange[] }
   | {
+      readonly by: string;
       readonly refusal: { readonly status: number; readonly contentType: string | undefined; readonly body: Buffer };
     };
 

@@ -102,10 +102,11 @@ export class Step {
 
   #conflict(path: string, mine: unknown, { hook, path: theirs, value: others }: Claim): Refusal {
     const other = memberPathText(theirs);
-    const wants = (what: string | undefined) => (what === undefined ? 'nothing there' : what);
+    const wants = (where: string, what: string | undefined) =>
+      what === undefined ? `removes ${where}` : `sets ${where} to ${what}`;
     const reason =
-      `hook ${hook} sets ${other === path ? path : other} to ${wants(shown(theirs, others))}, ` +
-      `hook ${this.link.name} sets ${path} to ${wants(shown([path], mine))}`;
+      `hook ${hook} ${wants(other, shown(theirs, others))}, ` +
+      `hook ${this.link.name} ${wants(path, shown([path], mine))}`;
     return new Refusal(
       'conflict',
       reason,

@@ -32,7 +32,7 @@ _arguments \
   '*--tlscert=[TLS certificate (default cert.pem there)]:tlscert:_files' \
   '*--tlskey=[TLS key (default key.pem there)]:tlskey:_files' \
   '*--insecure-tcp[Allow TCP without TLS beyond loopback, and on a bridge'\''s address\: anybody who reaches it is root here]' \
-  '*--audit[Record every request to the API in DATA-ROOT/audit; see "cleat audit" (default true)]' \
+  '*--audit[Record every request to the API in DATA-ROOT/audit; see "cleat audit"]' \
   '*--audit-opt=[Bounds of that journal\: max-size of a file (8m), max-file (8), max-age (720h)]:audit-opt:' \
   '*--min-api-version=[Lowest API version that is served]:min-api-version:' \
   '*--extension=[How to run an extension of the manifest\: NAME=in-process, NAME=process or NAME=off]:extension:' \
@@ -49,7 +49,7 @@ _arguments \
   '*--log-opt=[Default option of the log driver, as key=value]:log-opt:' \
   '*--log-backlog=[Output of one container that may wait for its log driver; of what is more, the oldest is dropped (default 1GiB)]:log-backlog:' \
   '*--add-runtime=[Further OCI runtime, as NAME=PATH (in the file also with runtimeArgs)]:add-runtime:' \
-  '*--cdi-spec-dir=[Directory of CDI specifications; an empty text turns CDI off (default /etc/cdi and /var/run/cdi)]:cdi-spec-dir:_files' \
+  '*--cdi-spec-dir=[Directory of CDI specifications; an empty text turns CDI off]:cdi-spec-dir:_files' \
   '*--default-runtime=[OCI runtime of containers that name none (default\: crun where it works, else runc)]:default-runtime:' \
   '*--cgroup-parent=[Parent cgroup of all containers]:cgroup-parent:' \
   '*--default-cgroupns-mode=[cgroup namespace of containers\: host or private (default private on cgroup v2, else host)]:default-cgroupns-mode:(private host)' \

@@ -68,7 +68,10 @@ export const HookRequest = Type.Object({
 });
 export type HookRequest = Static<typeof HookRequest>;
 
-const Setting = Type.Object({ Path: Type.String(), Value: Type.Unknown() });
+/** A member of an answer that is not known is refused: what it asks for would not be done, and nobody would know. */
+const strictly = { additionalProperties: false };
+
+const Setting = Type.Object({ Path: Type.String(), Value: Type.Unknown() }, strictly);
 
 /** The changes that a hook asks for. */
 const changes = {
@@ -87,28 +90,34 @@ const changes = {
   Remove: texts('Paths.'),
 };
 
-export const HookAnswer = Type.Object({
-  Status: Type.Integer({ description: '200 to 599.' }),
-  Headers: Type.Optional(map('Beside those of every answer.')),
-  Body: Type.Optional(Type.Unknown({ description: 'Sent as JSON.' })),
-});
+export const HookAnswer = Type.Object(
+  {
+    Status: Type.Integer({ description: '200 to 599.' }),
+    Headers: Type.Optional(map('Beside those of every answer.')),
+    Body: Type.Optional(Type.Unknown({ description: 'Sent as JSON.' })),
+  },
+  strictly,
+);
 export type HookAnswer = Static<typeof HookAnswer>;
 
-export const HookRequestReply = Type.Object({
-  ...changes,
-  Deny: Type.Optional(
-    Type.Object(
-      {
-        Status: Type.Optional(
-          Type.Integer({ description: '400, 401, 403, 404, 409, 500, 501 or 503; 403 where it is absent.' }),
-        ),
-        Message: Type.String({ description: 'For the user.' }),
-      },
-      { description: 'The request is not served.' },
+export const HookRequestReply = Type.Object(
+  {
+    ...changes,
+    Deny: Type.Optional(
+      Type.Object(
+        {
+          Status: Type.Optional(
+            Type.Integer({ description: '400, 401, 403, 404, 409, 500, 501 or 503; 403 where it is absent.' }),
+          ),
+          Message: Type.String({ description: 'For the user.' }),
+        },
+        { description: 'The request is not served.', ...strictly },
+      ),
     ),
-  ),
-  Answer: Type.Optional(HookAnswer),
-});
+    Answer: Type.Optional(HookAnswer),
+  },
+  strictly,
+);
 export type HookRequestReply = Static<typeof HookRequestReply>;
 
 export const HookResponse = Type.Object({
@@ -119,7 +128,7 @@ export const HookResponse = Type.Object({
 });
 export type HookResponse = Static<typeof HookResponse>;
 
-export const HookResponseReply = Type.Object(changes);
+export const HookResponseReply = Type.Object(changes, strictly);
 export type HookResponseReply = Static<typeof HookResponseReply>;
 
 /** The part that both replies have. */

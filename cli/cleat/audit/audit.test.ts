@@ -1,5 +1,6 @@
 import { nobody } from '@cleat/protocol/caller';
 import { expect, test } from 'vitest';
+import { fromFiles } from './source.js';
 import { recordText } from './text.js';
 
 const record = {
@@ -22,12 +23,14 @@ test('a line for a request, and why below it', () => {
     Reason: 'not\nhere',
     Executed: true,
     Lost: 2,
+    Asked: 'POST /volumes/create?***',
     Changes: [{ Hook: 'owner', Path: 'Body.Labels' }],
   });
   expect(text.split('\n')).toEqual([
     '(2 requests before this one could not be recorded)',
     '2026-11-30T00:00:00.000Z  denied   nobody known  POST /containers/create?name=a\\u001b[2J  403 1.3 ms',
     '    by authorizer p: not here (it had been carried out already)',
+    '    the client asked for POST /volumes/create?***',
     '    owner changed Body.Labels',
     '',
   ]);
@@ -38,4 +41,8 @@ test('a request that is open, and bytes that were no request', () => {
   expect(recordText({ ...record, URI })).toContain('POST /exec/abababababab/start ');
   expect(recordText({ ...record, Decision: 'open', Status: 0 })).toMatch(/ {2}begun\n$/);
   expect(recordText({ ...record, Method: '', URI: '', Decision: 'refused', Status: 400 })).toContain('(no HTTP)');
+});
+
+test('a data root that has no journal is a mistake, not an empty journal', () => {
+  expect(() => fromFiles('/nowhere/audit', {})).toThrow('there is no audit journal: /nowhere/audit does not exist');
 });

@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAudit } from '@cleat/engine/audit/read';
 import type { AuditQuery } from '@cleat/engine/audit/service';
 import type { AuditRecord } from '@cleat/protocol/audit';
-import { messageOf, unavailable } from '@cleat/protocol/errors';
+import { messageOf, notFound, unavailable } from '@cleat/protocol/errors';
 import { open, read } from '../engine/ask.js';
 import type { Endpoint } from '../engine/endpoint.js';
 
@@ -11,8 +12,9 @@ import type { Endpoint } from '../engine/endpoint.js';
 const lookMs = 500;
 const maxError = 64 * 1024;
 
-/** Reads the files of an engine, which need not run. */
+/** Reads the files of an engine, which need not run. @throws NotFound where there are none */
 export function fromFiles(directory: string, query: AuditQuery): AsyncIterable<AuditRecord> {
+  if (!existsSync(directory)) throw notFound(`there is no audit journal: ${directory} does not exist`);
   return readAudit(directory, query, () => sleep(lookMs), new AbortController().signal);
 }
 

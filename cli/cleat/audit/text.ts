@@ -9,7 +9,8 @@ const short = (uri: string): string => uri.replace(/(?<![0-9a-f])([0-9a-f]{12})[
 
 /** A line for one request, and what is to be told beside it on lines of their own. */
 export function recordText(record: AuditRecord, isTty = false): string {
-  const { Time, Caller, Method, URI, Decision, Status, DurationMs, By, Reason, Changes, Lost, Executed } = record;
+  const { Time, Caller, Method, URI, Decision, Status, DurationMs, By, Reason, Changes, Lost, Executed, Asked } =
+    record;
   const status = Status === 0 ? '-' : String(Status);
   const answer = Decision === 'open' ? 'begun' : `${status} ${DurationMs.toFixed(1)} ms`;
   const words = [Time, Decision.padEnd(7), callerText(Caller), `${Method || '(no HTTP)'} ${short(URI)}`, answer];
@@ -17,6 +18,7 @@ export function recordText(record: AuditRecord, isTty = false): string {
   if (Lost) lines.unshift(dim(`(${Lost} requests before this one could not be recorded)`, isTty));
   const why = [By && `by ${By}`, Reason].filter(Boolean).join(': ');
   if (why !== '') lines.push(dim(`    ${plain(why)}${Executed ? ' (it had been carried out already)' : ''}`, isTty));
+  if (Asked) lines.push(dim(`    the client asked for ${plain(short(Asked))}`, isTty));
   for (const { Hook, Path } of Changes ?? []) lines.push(dim(`    ${plain(`${Hook} changed ${Path}`)}`, isTty));
   return `${lines.join('\n')}\n`;
 }

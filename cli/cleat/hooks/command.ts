@@ -21,7 +21,7 @@ export const hooksHelp = `
 
   -f, --follow            trace: go on as requests come
   -n, --tail NUMBER       trace: only so many of the latest (default 20)
-      --id ID             trace: only this request; the engine's log and events name it
+      --id ID             trace: only this request; the engine's log and audit journal name it
       --route ROUTE       trace: only requests of it, such as /containers/create or /containers/**
       --caller TEXT       trace: only callers with this in their description, such as alice or "container web"
       --json              As JSON; of trace a line each

@@ -34,7 +34,7 @@ export const apiOptions = [
     group,
     default: true,
     reload: 'audit',
-    help: 'Record every request to the API in DATA-ROOT/audit; see "cleat audit" (default true)',
+    help: 'Record every request to the API in DATA-ROOT/audit; see "cleat audit"',
   }),
   option('audit-opt', 'map', {
     group,

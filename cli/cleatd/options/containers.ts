@@ -14,7 +14,7 @@ export const containerOptions = [
     group,
     key: 'cdi-spec-dirs',
     default: ['/etc/cdi', '/var/run/cdi'],
-    help: 'Directory of CDI specifications; an empty text turns CDI off (default /etc/cdi and /var/run/cdi)',
+    help: 'Directory of CDI specifications; an empty text turns CDI off',
   }),
   option('default-runtime', 'string', {
     group,

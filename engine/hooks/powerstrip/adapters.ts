@@ -9,7 +9,8 @@ import {
   readPostHook,
   readPreHook,
 } from '@cleat/protocol/powerstrip';
-import type { AdapterRun, Adapters, Passed } from '../service.js';
+import { asDetails } from '@cleat/protocol/verdict';
+import type { AdapterRun, Adapters, HookChange, Passed } from '../service.js';
 import { callAdapter } from './call.js';
 import type { PowerstripConfig } from './config.js';
 
@@ -70,6 +71,7 @@ export class PowerstripAdapters implements Adapters {
     signal: AbortSignal | undefined,
   ): Promise<Passed<T>> {
     let now = given;
+    const changes: HookChange[] = [];
     for (const name of names) {
       const url = config.adapters.get(name);
       if (!url) throw systemError(`the adapter ${name} is not defined`);
@@ -77,17 +79,19 @@ export class PowerstripAdapters implements Adapters {
         const reply = await this.#ask(url, message(now), signal);
         if (reply.status >= 400) {
           this.#deps.log.debug('an adapter refused', { adapter: name, status: reply.status });
-          return { refusal: reply };
+          return { by: who(name), refusal: reply };
         }
         if (reply.status !== 200) throw systemError(`it answered with status ${reply.status}`);
-        now = read(reply.body.toString(), now);
+        const next = read(reply.body.toString(), now);
+        changes.push(...differences(now, next).map((Path) => ({ Hook: who(name), Path })));
+        now = next;
       } catch (error) {
         if (signal?.aborted) throw error;
         this.#deps.log.warn('an adapter failed', { adapter: name, url: String(url), error: messageOf(error) });
         throw asFailure(name, error);
       }
     }
-    return { passed: now };
+    return { passed: now, changes };
   }
 
   async #ask(url: URL, message: string, signal: AbortSignal | undefined) {
@@ -103,15 +107,22 @@ export class PowerstripAdapters implements Adapters {
   }
 }
 
+/** As the audit journal calls it. */
+const who = (name: string): string => `adapter ${name}`;
+
+function differences<T extends object>(before: T, after: T): string[] {
+  return (Object.keys(after) as (keyof T & string)[]).filter((name) => before[name] !== after[name]);
+}
+
 /** An adapter in a container may use the API while it is asked something. */
 function isAdapters({ adapters }: PowerstripConfig, { Container }: Caller): boolean {
   return Container !== undefined && [...adapters.values()].some(({ hostname }) => hostname === Container.Name);
 }
 
 function asFailure(name: string, error: unknown): CleatError {
-  const message = `the adapter ${name} failed: ${messageOf(error)}`;
+  const reason = messageOf(error);
+  const message = `the adapter ${name} failed: ${reason}`;
+  const options = { cause: error, details: asDetails({ by: who(name), reason, denied: false }) };
   // A client must not take it for an answer of the engine's, such as "no such image".
-  return isClass(error, 'Unavailable')
-    ? unavailable(message, { cause: error })
-    : systemError(message, { cause: error });
+  return isClass(error, 'Unavailable') ? unavailable(message, options) : systemError(message, options);
 }
