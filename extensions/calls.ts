@@ -91,7 +91,7 @@ export class Calls {
       signal?.throwIfAborted();
       this.#refuseIfBlocked();
       progress.asked = true;
-      const { connection, link } = await this.#connectBefore(giveUpAt, options);
+      const { connection, link } = this.#connected() ?? (await this.#connectBefore(giveUpAt, options));
       const call: Outgoing = { kind, name, method, body, deadlineMs, giveUpAt, signal, upload: options.body };
       const ended = connection.begin(call);
       try {
@@ -130,6 +130,13 @@ export class Calls {
     return fault === 'misbehaving'
       ? `plugin "${name}" answered ${call} with ${message}`
       : `plugin "${name}" did not answer ${call}: ${message}`;
+  }
+
+  #connected(): { connection: Connection; link: Link } | undefined {
+    const { backing } = this.#settings;
+    const link = backing.current();
+    const { connection } = backing;
+    return link && connection?.link === link ? { connection, link } : undefined;
   }
 
   /** Waits for one that is not there, but not beyond the caller's deadline. */

@@ -115,6 +115,11 @@ export class Extension {
     return this.#backing.connection?.link?.place;
   }
 
+  /** Whether it is activated, and there for all we know. */
+  get isReady(): boolean {
+    return this.#backing.current() !== undefined;
+  }
+
   /** Whether it can be found at all at this moment. */
   get present(): boolean {
     return this.#backing.connection?.source.locate() !== undefined;

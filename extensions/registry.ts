@@ -78,7 +78,12 @@ export class Registry implements Extensions {
   }
 
   async get<K extends Kind>(kind: K, name: string, options: GetOptions = {}): Promise<Client<K>> {
-    return (await this.#activated(kind.name, name, options)).client(kind);
+    return this.ready(kind, name) ?? (await this.#activated(kind.name, name, options)).client(kind);
+  }
+
+  ready<K extends Kind>(kind: K, name: string): Client<K> | undefined {
+    const extension = this.#known(kind.name, name);
+    return extension?.isReady && extension.kinds.includes(kind.name) ? extension.client(kind) : undefined;
   }
 
   arrival(kind: string, name: string, options: ArrivalOptions): Promise<void> {
@@ -164,8 +169,7 @@ export class Registry implements Extensions {
   }
 
   async #activated(kind: string, name: string, options: GetOptions): Promise<Extension> {
-    const { entries, registrations } = this.#parts;
-    const extension = entries.find(kind, name) ?? registrations.find(name) ?? this.#find(name);
+    const extension = this.#known(kind, name);
     if (!extension) throw markAbsent(this.#unknown(kind, name), { kind, name });
     await extension.activated(options).catch((error: unknown) => {
       throw markAbsent(error, { kind, name });
@@ -176,6 +180,11 @@ export class Registry implements Extensions {
       );
     }
     return extension;
+  }
+
+  #known(kind: string, name: string): Extension | undefined {
+    const { entries, registrations } = this.#parts;
+    return entries.find(kind, name) ?? registrations.find(name) ?? this.#find(name);
   }
 
   #described(extension: Extension): ExtensionStatus {
@@ -198,7 +207,7 @@ export class Registry implements Extensions {
   #find(name: string): Extension | undefined {
     if (this.#parts.registrations.findUnavailable(name)) return undefined;
     const known = this.#discovered.get(name);
-    if (known) return known.present || known.wasActive ? known : undefined;
+    if (known) return known.wasActive || known.present ? known : undefined;
     const { settings, onChange } = this.#parts;
     const { pluginDirectories: directories } = settings;
     const place = find(directories, name);

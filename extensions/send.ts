@@ -1,5 +1,5 @@
 import { readReply } from '@cleat/protocol/answer';
-import { withDeadline } from '@cleat/protocol/async/deadline';
+import { Deadline, withDeadline } from '@cleat/protocol/async/deadline';
 import { deadlineExceeded, messageOf, unavailable } from '@cleat/protocol/errors';
 import { type Kind, type Method, methodPath } from '@cleat/protocol/kinds/kind';
 import { readable } from '@cleat/protocol/untrusted';
@@ -32,9 +32,9 @@ export async function send(extension: string, carrier: Carrier, call: Outgoing):
       details: { arrived: true },
     });
   if (!method.streams) {
-    const reply = await withDeadline(leftMs, call.signal, late, (signal) =>
-      carrier.call(path, body, signal, method.idempotent),
-    );
+    call.signal?.throwIfAborted();
+    using deadline = new Deadline({ ms: leftMs, signal: call.signal, late });
+    const reply = await carrier.call(path, body, deadline.signal, method.idempotent);
     return readReply(extension, kind, name, method, reply);
   }
   const stop = new AbortController();

@@ -31,6 +31,9 @@ export interface Extensions {
    */
   get<K extends Kind>(kind: K, name: string, options?: GetOptions): Promise<Client<K>>;
 
+  /** As {@link get}, for who may not have to wait: undefined unless it is activated, and there for all we know. */
+  ready<K extends Kind>(kind: K, name: string): Client<K> | undefined;
+
   /** Names for `kind` that are known without asking anybody: configured, discovered, active. For `docker info`. */
   names(kind: Kind): string[];
 

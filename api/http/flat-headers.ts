@@ -17,15 +17,19 @@ export function requestHeaders({ rawHeaders }: { readonly rawHeaders: readonly s
 
 /** An answer's headers in the same form. */
 export function flatHeaders(headers: OutgoingHttpHeaders): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]): [string, string][] =>
-      value === undefined ? [] : [[goName(name), Array.isArray(value) ? (value.at(-1) ?? '') : String(value)]],
-    ),
-  );
+  const flat = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) flat.set(goName(name), Array.isArray(value) ? (value.at(-1) ?? '') : String(value));
+  }
+  return Object.fromEntries(flat);
 }
+
+/** Most are in that form already. */
+const goNames = /^[A-Z][a-z0-9]*(-[A-Z0-9][a-z0-9]*)*$/;
 
 /** `content-type` → `Content-Type` (Go's CanonicalMIMEHeaderKey). */
 function goName(name: string): string {
+  if (goNames.test(name)) return name;
   return name.toLowerCase().replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 

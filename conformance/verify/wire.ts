@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '@cleat/extensions/carriers/address';
-import { connectOptions, isSecure } from '@cleat/extensions/carriers/connect';
+import { isSecure, waysTo } from '@cleat/extensions/carriers/connect';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
 
@@ -90,7 +90,7 @@ export class Wire implements Disposable {
       const address = this.#address();
       const secure = isSecure(address);
       const request = (secure ? httpsRequest : httpRequest)({
-        ...connectOptions(address),
+        ...waysTo(address).request,
         agent: secure ? this.#agents.https : this.#agents.http,
         method: verb,
         path,

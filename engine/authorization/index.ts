@@ -2,6 +2,7 @@ import type { Extensions } from '@cleat/extensions/service';
 import { callerText, nobody } from '@cleat/protocol/caller';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
+import type { Client } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import { readable } from '@cleat/protocol/untrusted';
 import { asDetails } from '@cleat/protocol/verdict';
@@ -78,11 +79,15 @@ export function openAuthorization({
   }
 
   async function verdictOf(plugin: string, question: Question, message: AuthorizationRequest) {
+    const client = extensions.ready(authzKind, plugin) ?? (await arrival(plugin));
+    return await client[question](message);
+  }
+
+  async function arrival(plugin: string): Promise<Client<typeof authzKind>> {
     const late = AbortSignal.timeout(patienceMs);
-    const client = await extensions.get(authzKind, plugin, { signal: late }).catch((error: unknown) => {
+    return await extensions.get(authzKind, plugin, { signal: late }).catch((error: unknown) => {
       throw late.aborted ? systemError(`it did not come within ${patienceMs / 1000} s`, { cause: error }) : error;
     });
-    return await client[question](message);
   }
 
   return {

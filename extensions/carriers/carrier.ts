@@ -40,14 +40,11 @@ export class TransportError extends Error {
   readonly fault: TransportFault;
   /** False when the message certainly did not reach the extension, so that sending it again is safe. */
   readonly sent: boolean;
-  /** It was sent on a connection that had served before. */
-  readonly stale: boolean;
 
-  constructor(message: string, options: { fault: TransportFault; sent: boolean; stale?: boolean; cause?: unknown }) {
+  constructor(message: string, options: { fault: TransportFault; sent: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.name = 'TransportError';
     this.fault = options.fault;
     this.sent = options.sent;
-    this.stale = options.stale ?? false;
   }
 }

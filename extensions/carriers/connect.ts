@@ -1,22 +1,60 @@
 import type { RequestOptions } from 'node:https';
+import { connect as connectPlainly, isIP, type Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { readSmallFile } from '../small-file.js';
 import type { Address, TlsSettings } from './address.js';
 import { lookup } from './lookup.js';
+
+/** How to connect to an address, in each of the ways that Node has. */
+export interface Ways {
+  /** With `node:http`, or `node:https` where {@link isSecure}. */
+  readonly request: RequestOptions;
+  /** Begins to connect. */
+  connect(): Socket;
+  /** The event by which such a socket says that it is connected. */
+  readonly ready: 'connect' | 'secureConnect';
+  /** The header `Host`. */
+  readonly host: string;
+}
 
 /** Whether it is `https` that is spoken there. */
 export function isSecure(address: Address): boolean {
   return address.type === 'tcp' && address.tls !== undefined;
 }
 
-/**
- * How to connect there with `node:http`, or `node:https` where {@link isSecure}.
- * @throws InvalidParameter when the TLS files cannot be read
- */
-export function connectOptions(address: Address): RequestOptions {
-  if (address.type === 'unix') return { socketPath: address.path, host: 'plugin' };
+/** @throws InvalidParameter when the TLS files cannot be read */
+export function waysTo(address: Address): Ways {
+  if (address.type === 'unix') {
+    const { path } = address;
+    const host = 'plugin';
+    return {
+      request: { socketPath: path, host },
+      connect: () => connectPlainly({ path }),
+      ready: 'connect',
+      host,
+    };
+  }
   const { host, port, tls } = address;
-  return { host, port, lookup, ...(tls ? tlsOptions(tls) : {}) };
+  const there = { host, port, lookup };
+  const named = host.includes(':') ? `[${host}]` : host;
+  if (!tls) {
+    return {
+      request: there,
+      connect: () => connectPlainly(there),
+      ready: 'connect',
+      host: port === 80 ? named : `${named}:${port}`,
+    };
+  }
+  // An IP address is not sent as a name.
+  const options = { ...there, ...tlsOptions(tls), servername: isIP(host) ? '' : host } satisfies ConnectionOptions;
+  return {
+    request: options,
+    // Loaded by the first extension that speaks TLS, which few do.
+    connect: () => process.getBuiltinModule('node:tls').connect(options),
+    ready: 'secureConnect',
+    host: port === 443 ? named : `${named}:${port}`,
+  };
 }
 
 function tlsOptions({ insecureSkipVerify, caFile, certFile, keyFile }: TlsSettings) {

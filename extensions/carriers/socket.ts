@@ -1,29 +1,20 @@
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http';
-import { pipeline, Readable } from 'node:stream';
+import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { type Duplex, pipeline, Readable } from 'node:stream';
 import type { Reply } from '@cleat/protocol/answer';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { asciiJson, messageHeader, pluginMediaType } from '@cleat/protocol/dispatch';
-import { messageOf } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
-import { readable } from '@cleat/protocol/untrusted';
-import { type Address, addressText } from './address.js';
+import type { Address } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
-import { connectOptions, isSecure } from './connect.js';
+import { isSecure, type Ways, waysTo } from './connect.js';
+import { transportFailure, wasUnread } from './failure.js';
+import { KeptConnection } from './kept/connection.js';
 
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
 /** Connections at once: an extension that hangs must not use up what the process may open, and others need. */
 const maxConnections = 256;
-
-/** How long a connection that nobody uses is kept, in ms. */
-const keptMs = 10_000;
 
 /** Loaded by the first extension that speaks TLS, which few do. */
 const https = () => process.getBuiltinModule('node:https');
@@ -37,10 +28,11 @@ const https = () => process.getBuiltinModule('node:https');
  */
 export class SocketCarrier implements Carrier {
   readonly #address: Address;
-  readonly #connect: RequestOptions;
+  readonly #ways: Ways;
   readonly #secure: boolean;
-  readonly #kept: HttpAgent;
-  readonly #open = new Set<ClientRequest>();
+  /** The connection for the next message, while nobody uses it. */
+  #kept: KeptConnection | undefined;
+  readonly #open = new Set<{ destroy(): void }>();
   readonly #turns = new Semaphore(maxConnections);
   /** It has answered on a connection that had served before. */
   #keeps = false;
@@ -50,59 +42,83 @@ export class SocketCarrier implements Carrier {
   constructor(address: Address) {
     this.#address = address;
     this.#secure = isSecure(address);
-    this.#kept = new (this.#secure ? https().Agent : HttpAgent)({
-      keepAlive: true,
-      maxFreeSockets: 1,
-      timeout: keptMs,
-    });
-    this.#connect = connectOptions(address);
+    this.#ways = waysTo(address);
   }
 
   async call(path: string, body: string, signal: AbortSignal, repeatable = false): Promise<Reply> {
-    const shares = repeatable || (this.#keeps && this.#address.type === 'unix');
-    if (!shares) return await this.#ask(path, body, signal);
+    const done = this.#turns.takeNow() ?? (await this.#turns.take(signal));
     try {
-      return await this.#ask(path, body, signal, this.#kept);
-    } catch (error) {
-      // The kept connection was closed at the other end meanwhile, which says nothing about who listens there now.
-      if (!(error instanceof TransportError && error.stale)) throw error;
-      this.#keeps = false;
-      if (repeatable || !error.sent) return await this.#ask(path, body, signal);
-      throw error;
+      const shares = repeatable || (this.#keeps && this.#address.type === 'unix');
+      if (!shares) return await this.#alone(path, body, signal);
+      return await this.#together(path, body, signal, repeatable);
+    } finally {
+      done();
+      // Another caller may wait for this very connection to end.
+      if (this.#open.size > 0) this.#closeIdle();
     }
   }
 
   async stream(path: string, body: string, signal: AbortSignal, upload?: AsyncIterable<Uint8Array>) {
-    const { response, done } = await this.#post(path, body, signal, undefined, upload);
+    const { response, done } = await this.#post(path, body, signal, { upload });
     response.once('close', done);
     if (response.statusCode === 200) return { stream: response as AsyncIterable<Uint8Array> };
     return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
   }
 
   /** One request in its caller's own words, on a connection of its own: for who passes on what somebody else said. */
-  request(options: Pick<RequestOptions, 'method' | 'path' | 'headers' | 'agent'>): ClientRequest {
-    return (this.#secure ? https().request : httpRequest)({ ...this.#connect, agent: false, ...options });
+  request(options: Pick<RequestOptions, 'method' | 'path' | 'headers' | 'createConnection'>): ClientRequest {
+    const agent = options.createConnection ? undefined : false;
+    return (this.#secure ? https().request : httpRequest)({ ...this.#ways.request, agent, ...options });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#kept.destroy();
-    for (const request of this.#open) request.destroy();
+    this.#closeIdle();
+    for (const one of this.#open) one.destroy();
   }
 
-  async #ask(path: string, body: string, signal: AbortSignal, kept?: HttpAgent): Promise<Reply> {
-    const ended = await this.#turns.take(signal);
+  /** Asks on the kept connection, or on one that will be kept. */
+  async #together(path: string, body: string, signal: AbortSignal, repeatable: boolean): Promise<Reply> {
+    this.#refuseIfOver(signal);
+    const connection = this.#takeKept() ?? new KeptConnection(this.#ways);
+    this.#open.add(connection);
     try {
-      const { response, done } = await this.#post(path, body, signal, kept);
-      try {
-        return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
-      } finally {
-        done();
-        // Another caller may wait for this very connection to end.
-        if (this.#open.size > 0) this.#closeIdle();
-      }
+      const answer = await connection.ask(path, body, signal);
+      if (connection.wasReused) this.#keeps = true;
+      return 'text' in answer ? answer : await this.#alone(path, body, signal, answer);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof TransportError) throw error;
+      // The kept connection was closed at the other end meanwhile, which says nothing about who listens there now.
+      const stale = connection.wasReused && !connection.wasAnswering;
+      const sent = connection.wasConnected && !(stale && wasUnread(error, this.#address));
+      if (stale) this.#keeps = false;
+      if (!stale || (sent && !repeatable)) throw transportFailure(error, this.#address, sent);
     } finally {
-      ended();
+      this.#open.delete(connection);
+      this.#giveBack(connection);
+    }
+    return await this.#alone(path, body, signal);
+  }
+
+  #takeKept(): KeptConnection | undefined {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    return kept?.isFree ? kept : undefined;
+  }
+
+  #giveBack(connection: KeptConnection): void {
+    if (!this.#kept && !this.#closed && connection.isFree) this.#kept = connection;
+    else connection.destroy();
+  }
+
+  /** @param asked a connection on which it was asked already, and has answered oddly */
+  async #alone(path: string, body: string, signal: AbortSignal, asked?: Duplex): Promise<Reply> {
+    const { response, done } = await this.#post(path, body, signal, { asked });
+    try {
+      return { status: response.statusCode ?? 0, text: await this.#readAll(response, signal) };
+    } finally {
+      done();
     }
   }
 
@@ -110,20 +126,17 @@ export class SocketCarrier implements Carrier {
     path: string,
     body: string,
     signal: AbortSignal,
-    kept?: HttpAgent,
-    upload?: AsyncIterable<Uint8Array>,
+    { asked, upload }: { asked?: Duplex | undefined; upload?: AsyncIterable<Uint8Array> | undefined },
   ): Promise<{ response: IncomingMessage; done: () => void }> {
     // A plugin may serve one connection after the other: an idle one must not keep this from its turn.
-    if (!kept) this.#closeIdle();
+    this.#closeIdle();
     return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      // It waited for its turn meanwhile.
-      if (this.#closed) throw new TransportError('the way to it was closed', { fault: 'broken', sent: false });
-      let connected = false;
+      this.#refuseIfOver(signal);
+      let connected = asked !== undefined;
       const request = this.request({
         method: 'POST',
         path,
-        agent: kept ?? false,
+        ...(asked && { createConnection: () => asked }),
         headers: {
           Accept: pluginMediaType,
           ...(upload
@@ -139,17 +152,11 @@ export class SocketCarrier implements Carrier {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       request.once('socket', (socket) => {
-        if (request.reusedSocket) connected = true;
-        else {
-          socket.once(this.#secure ? 'secureConnect' : 'connect', () => {
-            connected = true;
-          });
-        }
+        socket.once(this.#ways.ready, () => {
+          connected = true;
+        });
       });
-      request.once('response', (response) => {
-        if (request.reusedSocket) this.#keeps = true;
-        resolve({ response, done });
-      });
+      request.once('response', (response) => resolve({ response, done }));
       // Such a request is over, and says so nowhere else.
       request.once('upgrade', (_response, socket) => {
         socket.destroy();
@@ -159,9 +166,7 @@ export class SocketCarrier implements Carrier {
       // Stays for the request's life: a late error after the response must not end the process.
       request.on('error', (error) => {
         done();
-        const stale = request.reusedSocket;
-        const sent = connected && !(stale && this.#wasUnread(error));
-        reject(signal.aborted ? signal.reason : this.#failure(error, sent, stale));
+        reject(signal.aborted ? signal.reason : transportFailure(error, this.#address, connected));
       });
       // Its own errors are those of the request.
       if (upload) pipeline(owned(Readable.from(upload)), request, () => {});
@@ -174,45 +179,19 @@ export class SocketCarrier implements Carrier {
       return await readText(response);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw error instanceof TransportError ? error : this.#failure(error, true);
+      throw error instanceof TransportError ? error : transportFailure(error, this.#address, true);
     }
+  }
+
+  /** It may have waited for its turn. */
+  #refuseIfOver(signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (this.#closed) throw new TransportError('the way to it was closed', { fault: 'broken', sent: false });
   }
 
   #closeIdle(): void {
-    for (const sockets of Object.values(this.#kept.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
-  }
-
-  /**
-   * A UNIX socket whose other end was closed refuses what is written (EPIPE), and breaks with an error when the other
-   * end was closed with something in it (ECONNRESET of the system's, which node's parser uses for an ordinary end,
-   * too).
-   */
-  #wasUnread(error: unknown): boolean {
-    if (this.#address.type !== 'unix' || !(error instanceof Error) || !('code' in error && 'syscall' in error))
-      return false;
-    return error.code === 'EPIPE' || error.code === 'ECONNRESET';
-  }
-
-  #failure(error: unknown, sent: boolean, stale = false): TransportError {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const where = addressText(this.#address);
-    const why = readable(messageOf(error), 300);
-    // The texts of Node's parser.
-    if (code.startsWith('HPE_')) {
-      const what =
-        code === 'HPE_HEADER_OVERFLOW' ? 'headers that are too large' : `something that is not HTTP (${why})`;
-      return new TransportError(what, { fault: 'misbehaving', sent: true, cause: error });
-    }
-    const fault = !sent && absentCodes.has(code) ? 'absent' : 'broken';
-    const what =
-      code === 'ECONNREFUSED'
-        ? `nobody listens at ${where}`
-        : code === 'ENOENT'
-          ? `there is no socket at ${where}`
-          : sent
-            ? `the connection to ${where} broke (${why})`
-            : `cannot connect to ${where} (${why})`;
-    return new TransportError(what, { fault, sent, stale, cause: error });
+    this.#kept?.destroy();
+    this.#kept = undefined;
   }
 }
 
@@ -230,9 +209,11 @@ function readText(response: IncomingMessage): Promise<string> {
     });
     response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
     response.on('error', reject);
-    // After an end or an error nobody hears of it.
-    response.on('close', () => reject(new Error('it ended before its answer did')));
+    // After an end nobody hears of it.
+    const closed = () => {
+      if (!response.complete) reject(new Error('it ended before its answer did'));
+    };
+    if (response.closed) closed();
+    else response.on('close', closed);
   });
 }
-
-const absentCodes = new Set(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EAGAIN']);

@@ -24,14 +24,24 @@ export class Semaphore {
   /** @returns what ends the turn. @throws the signal's reason when it was aborted first */
   async take(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
-    if (this.#free > 0) this.#free--;
-    else await this.#wait(signal);
-    return () => {
-      // The place goes straight to who waits longest.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    };
+    const taken = this.takeNow();
+    if (taken) return taken;
+    await this.#wait(signal);
+    return () => this.#release();
+  }
+
+  /** As {@link take}; undefined where that would have to wait. */
+  takeNow(): (() => void) | undefined {
+    if (this.#free === 0) return undefined;
+    this.#free--;
+    return () => this.#release();
+  }
+
+  #release(): void {
+    // The place goes straight to who waits longest.
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free++;
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
