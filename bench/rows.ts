@@ -12,6 +12,7 @@ import { imageRows } from './rows/images.js';
 import { layerRows } from './rows/layers.js';
 import { logRows } from './rows/logs.js';
 import { managedRows } from './rows/managed-plugins.js';
+import { nameRows } from './rows/names.js';
 import { pluginRows } from './rows/plugins.js';
 import { proxyRows } from './rows/proxy.js';
 
@@ -30,6 +31,7 @@ export const engineRows: readonly Row[] = [
   ...balancerRows,
   ...authorizationRows,
   ...proxyRows,
+  ...nameRows,
 ];
 
 /** All lines, with the number by which `--rows` knows each. */

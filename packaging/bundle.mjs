@@ -21,6 +21,7 @@ const out = join(root, 'cli/dist/bundle');
 const programs = {
   'linux/dist/helper/process.js': 'linux/dist/helper/main.js',
   'engine/dist/layers/unpack/process.js': 'engine/dist/layers/unpack/child.js',
+  'engine/dist/networks/names/process.js': 'engine/dist/networks/names/program/main.js',
   'engine/dist/spool/driver/worker-runner.js': 'engine/dist/spool/driver/worker.js',
   'engine/dist/store/checkpoint.js': 'engine/dist/store/checkpoint-worker.js',
   'cli/dist/cleatd/daemon.js': 'sdk/dist/host.js',
@@ -133,6 +134,7 @@ function closure(names, found = new Set()) {
 /** The flags of the daemon, as its launcher gives them. */
 const [, daemonFlags] = /exec node (.*?) "\$main"/.exec(readFileSync(join(root, 'bin/cleatd'), 'utf8'));
 const { helperFlags } = await import(join(root, 'linux/dist/helper/process.js'));
+const { nameFlags } = await import(join(root, 'engine/dist/networks/names/process.js'));
 const inProcess = batteries.map((battery) => chunkOf(relative(root, battery)));
 /** By V8's flags: which programs (with threads of theirs) run with them, and which modules do nothing but define as they are loaded. */
 const codes = {
@@ -142,6 +144,7 @@ const codes = {
     run: [chunkOf('cli/dist/cleatd/daemon.js'), chunkOf('cli/dist/cleatd/preflight.js'), ...inProcess],
   },
   helper: { flags: helperFlags, programs: ['linux/dist/helper/main.js'], run: [] },
+  names: { flags: nameFlags, programs: ['engine/dist/networks/names/program/main.js'], run: [] },
   plain: {
     flags: [],
     programs: ['cleat.js', 'sdk/dist/host.js', 'engine/dist/layers/unpack/child.js'],

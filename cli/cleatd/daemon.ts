@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { currentCaller, currentRequest } from '@cleat/api/http/request-context';
 import { metricsDirectory, openEngine } from '@cleat/engine/engine';
 import { openExtensions } from '@cleat/extensions/index';
+import { giveMemoryBackAtRest } from '@cleat/linux/process/at-rest';
+import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { answersOn } from '../docker-socket.js';
 import { cleatVersion } from '../version.js';
@@ -20,7 +22,6 @@ import { UsageError } from './options/parse.js';
 import { preflight } from './preflight.js';
 import { type LiveConfig, reload } from './reload.js';
 import { remapVariables, withRemap } from './remap.js';
-import { giveMemoryBackAtRest } from './rest.js';
 import { openRoots, writePidFile } from './roots.js';
 import type { Settings } from './settings.js';
 import { onSignals } from './signals.js';
@@ -85,7 +86,8 @@ async function serve(
   for (const warning of warnings) logger.warn(warning);
   logger.info(`containers run with ${runtime.name}: ${runtime.why}`);
   watchForTheUnexpected(logger, currentRequest);
-  teardown.add('memory', giveMemoryBackAtRest(logger));
+  const onFailure = (error: unknown) => logger.debug(`memory is not given back at rest: ${messageOf(error)}`);
+  teardown.add('memory', giveMemoryBackAtRest({ tickMs: 500, quiet: 5_000, worthIt: 500_000, onFailure }));
 
   const extensions = openExtensions({
     manifestPaths: manifestPaths(values['extension-manifest']),

@@ -131,7 +131,7 @@ export class TestEngine implements AsyncDisposable {
       inspect: async () => {
         throw notFound('network bridge not found');
       },
-      rename() {},
+      async rename() {},
       async relink() {},
       attach: async ({ containerId, endpoints }) => {
         this.calls.push(`attach ${containerId}`);

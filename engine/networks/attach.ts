@@ -7,10 +7,11 @@ import { announceConnected } from './announce.js';
 import type { NetworksContext } from './context.js';
 import { takeDown } from './detach.js';
 import { createEndpoint, type Joined, joinEndpoint, newEndpoint } from './endpoint.js';
-import { serveNames, tellLinked, writeHostFiles } from './files.js';
+import { tellLinked, writeHostFiles } from './files.js';
 import { joinGateway, needsGateway } from './gateway.js';
 import { hostFilePaths } from './hosts.js';
 import { linkedRequest } from './links.js';
+import { expectNames, registerNames, serveNames } from './named.js';
 import { openLinks, reopenLinksTo } from './open-links.js';
 import { exposedPorts, requestedPorts } from './ports.js';
 import { ensureOne } from './predefined.js';
@@ -173,6 +174,10 @@ async function withNamespace(
   owner: UserNamespace | undefined,
 ): Promise<Made> {
   context.save(sandbox);
+  expectNames(
+    context,
+    plans.map(({ network }) => network),
+  );
   // Beside each other: a process that makes the namespace, and the first driver's work that needs none.
   const [session, files] = await Promise.allSettled([
     createNamespace(sandbox.path, owner),
@@ -236,9 +241,8 @@ async function finish(
       openLinks(context, sandbox),
     ]);
     for (const outcome of all) if (outcome.status === 'rejected') throw outcome.reason;
-    context.names.register(sandbox);
     tellLinked(context, sandbox);
-    await reopenLinksTo(context, sandbox);
+    await Promise.all([registerNames(context, sandbox), reopenLinksTo(context, sandbox)]);
     announceConnected(context, sandbox);
   } catch (error) {
     session.abandon();

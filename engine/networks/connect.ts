@@ -5,9 +5,10 @@ import { announceConnected, announceEnd } from './announce.js';
 import type { NetworksContext } from './context.js';
 import { endpointReleases } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
-import { serveNames, tellLinked, writeHostFiles } from './files.js';
+import { tellLinked, writeHostFiles } from './files.js';
 import { joinGateway, needsGateway, ownGateway, type WaysOut, waysOut } from './gateway.js';
 import { linkedRequest } from './links.js';
+import { registerNames } from './named.js';
 import { reopenLinks, reopenLinksTo } from './open-links.js';
 import { settlePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
@@ -155,8 +156,7 @@ async function configureDefaultRoutes(sandbox: SandboxRecord): Promise<void> {
 async function settle(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
   context.save(sandbox);
   writeHostFiles(context, sandbox);
-  if (sandbox.kind === 'path') await serveNames(context, sandbox);
-  context.names.register(sandbox);
+  await registerNames(context, sandbox);
   tellLinked(context, sandbox);
   await reopenLinks(context, sandbox);
   await reopenLinksTo(context, sandbox);

@@ -7,8 +7,8 @@ import type { ContainerId, NetworkId } from '../ids.js';
 import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
-import { currentHost, type RequestedResolver, resolverFor, saysNdots, type Written } from './hosts.js';
-import { type NameFacts, NameService } from './names/service.js';
+import type { RequestedResolver, Written } from './hosts.js';
+import { NameService } from './names/service.js';
 import { type AddressCall, NetworkOutbox } from './outbox.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
@@ -67,7 +67,7 @@ export class NetworksContext {
     this.events = events;
     this.drivers = new Drivers(extensions, log);
     this.registry = new NetworkRegistry(store.collection<NetworkRecord>('networks'));
-    this.names = new NameService(log, nameFacts(this));
+    this.names = new NameService(log, config);
     this.building = store.collection<NetworkRecord>('networks-building');
     const { drivers } = this;
     this.outbox = new NetworkOutbox({ outbox, store, drivers, taken: (driver, call) => this.#taken(driver, call) });
@@ -178,20 +178,5 @@ export const requestedResolver = ({ config }: Pick<NetworksContext, 'config'>): 
   search: config.dnsSearch,
   options: config.dnsOptions,
 });
-
-/** As the stock engine has it: the user's servers are asked from within, the host's from the host, if it leads out. */
-function nameFacts(context: Pick<NetworksContext, 'config' | 'registry'>): NameFacts {
-  const leadsOut = ({ networkId, gateway, gateway6, defaultRoute, defaultRoute6 }: EndpointRecord) =>
-    context.registry.byId(networkId)?.internal === false &&
-    (gateway !== '' || gateway6 !== '' || defaultRoute || (defaultRoute6 ?? false));
-  return {
-    upstream(sandbox) {
-      const { dns } = resolverFor(sandbox, requestedResolver(context));
-      if (dns.length > 0) return { servers: dns, fromContainer: true };
-      return { servers: sandbox.endpoints.some(leadsOut) ? currentHost().nameservers : [], fromContainer: false };
-    },
-    completesShortNames: (sandbox) => saysNdots(sandbox, requestedResolver(context), currentHost()),
-  };
-}
 
 const bare = (cidr: string): string => cidr.split('/')[0] ?? '';

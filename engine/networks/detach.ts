@@ -23,8 +23,9 @@ export function takeDown(context: NetworksContext, sandbox: SandboxRecord): Prom
 
 async function doTakeDown(context: NetworksContext, sandbox: SandboxRecord): Promise<void> {
   const failures = new Failures();
-  context.names.forget(sandbox.containerId);
+  const forgotten = context.names.forget(sandbox.containerId);
   announceEnd(context, sandbox);
+  await forgotten;
   if (sandbox.kind === 'path') {
     for (const endpoint of sandbox.endpoints) await failures.attempt(() => giveLinkBack(sandbox, endpoint));
     await failures.attempt(() => removeNamespace(sandbox.path));

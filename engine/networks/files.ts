@@ -3,7 +3,8 @@ import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
 import { type NetworksContext, requestedResolver } from './context.js';
 import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
-import { insideAddress } from './names/service.js';
+import { hasNames } from './named.js';
+import { insideAddress } from './names/messages.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
 /** Writes hosts, hostname and resolv.conf for what is known of the container by now. */
@@ -24,22 +25,15 @@ export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord)
       hostGateway: context.hostGateway(),
     }),
   );
-  writeInPlace(written, paths.resolvConfPath, resolvFile(sandbox, requestedResolver(context), nameServerFor(sandbox)));
+  writeInPlace(
+    written,
+    paths.resolvConfPath,
+    resolvFile(sandbox, requestedResolver(context), hasNames(sandbox) ? insideAddress : ''),
+  );
   // Its root may write to them, as under Docker.
   if (isNew && sandbox.root) {
     for (const path of Object.values(paths)) chownSync(path, sandbox.root.uid, sandbox.root.gid);
   }
-}
-
-/** The container's own name service, if it has one: it is on a network where names resolve. */
-function nameServerFor(sandbox: SandboxRecord): string {
-  return sandbox.kind === 'path' && sandbox.endpoints.some(({ dnsNames }) => dnsNames.length > 0) ? insideAddress : '';
-}
-
-/** Starts the container's own name service if it needs one, and stops it otherwise. Its namespace is there. */
-export async function serveNames(context: Pick<NetworksContext, 'names'>, sandbox: SandboxRecord): Promise<void> {
-  if (nameServerFor(sandbox)) await context.names.serve(sandbox);
-  else await context.names.unserve(sandbox.containerId);
 }
 
 /** On the default bridge there is no name service, so links are lines in /etc/hosts. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ContainerId } from '../ids.js';
-import { hostsFile, readResolver, resolvFile } from './hosts.js';
+import { readResolver } from './host-resolver.js';
+import { hostsFile, resolvFile } from './hosts.js';
 import { portMap, requestedPorts } from './ports.js';
 import type { SandboxRecord } from './record.js';
 

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
+import { hostResolver, isBadNdots, isNdots, type Resolver, readOptional } from './host-resolver.js';
 import type { SandboxRecord } from './record.js';
 
 /** The three files that every container sees in /etc. */
@@ -21,8 +22,6 @@ const standardHosts = [
 
 /** Public resolvers, for a host that has none that a container could reach; the ones that Docker falls back to. */
 const lastResort = ['8.8.8.8', '8.8.4.4'];
-/** Where systemd-resolved keeps the real servers while /etc/resolv.conf shows its own stub. */
-const resolvedPath = '/run/systemd/resolve/resolv.conf';
 
 export interface HostEntries {
   /** Addresses of the container with which its own name resolves. */
@@ -50,44 +49,6 @@ export function hostsFile(sandbox: SandboxRecord, { own, more, hostGateway }: Ho
   return [...standardHosts, ...extra, ...more, ...(hostname ? self : [])].map((line) => `${line}\n`).join('');
 }
 
-export interface Resolver {
-  nameservers: string[];
-  search: string[];
-  options: string[];
-}
-
-export function readResolver(text: string): Resolver {
-  const resolver: Resolver = { nameservers: [], search: [], options: [] };
-  for (const line of text.split('\n')) {
-    const [key, ...values] = line
-      .replace(/[#;].*/, '')
-      .trim()
-      .split(/\s+/);
-    if (key === 'nameserver' && values[0]) resolver.nameservers.push(values[0]);
-    else if (key === 'search' || key === 'domain') resolver.search = values;
-    else if (key === 'options') resolver.options.push(...values);
-  }
-  return resolver;
-}
-
-/** The host's resolver; where it is systemd-resolved's stub, the servers behind it. */
-export function hostResolver(): Resolver {
-  const own = readResolver(readOptional('/etc/resolv.conf'));
-  const onlyStub = own.nameservers.length === 1 && own.nameservers[0] === '127.0.0.53';
-  return onlyStub && existsSync(resolvedPath) ? readResolver(readOptional(resolvedPath)) : own;
-}
-
-/** How long what the host's files say is taken as it was, in ms: each question asks for it. */
-const hostMs = 5_000;
-let lastHost: { resolver: Resolver; at: number } | undefined;
-
-/** The host's resolver, at most a few seconds old. */
-export function currentHost(): Resolver {
-  const now = performance.now();
-  if (!lastHost || now - lastHost.at > hostMs) lastHost = { resolver: hostResolver(), at: now };
-  return lastHost.resolver;
-}
-
 /** The resolvers of the engine's configuration. */
 export interface RequestedResolver {
   dns: readonly string[];
@@ -102,15 +63,6 @@ export function resolverFor(sandbox: SandboxRecord, requested: RequestedResolver
     search: sandbox.dnsSearch.length > 0 ? sandbox.dnsSearch : requested.search,
     options: sandbox.dnsOptions.length > 0 ? sandbox.dnsOptions : requested.options,
   };
-}
-
-const isNdots = (option: string): boolean => option.startsWith('ndots:');
-const isBadNdots = (option: string): boolean => isNdots(option) && !/^ndots:\d+$/.test(option);
-
-/** Whether somebody said how many dots a name must have to be asked for as it is. */
-export function saysNdots(sandbox: SandboxRecord, requested: RequestedResolver, host: Resolver): boolean {
-  const { options } = resolverFor(sandbox, requested);
-  return (options.length > 0 ? options : host.options).some((option) => isNdots(option) && !isBadNdots(option));
 }
 
 /**
@@ -163,9 +115,4 @@ export function writeInPlace(written: Written, path: string, content: string): v
   if (written.get(path) === content) return;
   writeFileSync(path, content, { mode: 0o644 });
   written.set(path, content);
-}
-
-function readOptional(path: string): string {
-  // A host without the file is rare, but legal.
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }

@@ -11,8 +11,9 @@ import { NetworksContext, type NetworksDeps } from './context.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
 import { dnsNames } from './dns-names.js';
-import { serveNames, tellLinked, writeHostFiles } from './files.js';
+import { tellLinked, writeHostFiles } from './files.js';
 import { hostFilePaths } from './hosts.js';
+import { expectNames, hasNames, namedContainer, registerNames } from './named.js';
 import { announceNodes } from './nodes/index.js';
 import { openLinks, reopenLinks } from './open-links.js';
 import { ensurePredefined } from './predefined.js';
@@ -54,6 +55,13 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     },
 
     async start() {
+      // Those that run are served on; those that do not are taken down later.
+      context.names.open(
+        context
+          .sandboxes()
+          .filter(hasNames)
+          .map((sandbox) => namedContainer(context, sandbox)),
+      );
       await clearUnfinished(context);
       await ensurePredefined(context);
     },
@@ -69,6 +77,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
 
     async create(request) {
       const network = await createNetwork(context, request);
+      expectNames(context, [network]);
       context.emit('create', network);
       return { Id: network.id, Warning: '' };
     },
@@ -133,8 +142,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       const sandbox = context.sandbox(containerId);
       if (!sandbox || sandbox.ownerId) return;
       writeHostFiles(context, sandbox);
-      if (sandbox.kind === 'path') await serveNames(context, sandbox);
-      context.names.register(sandbox);
+      await registerNames(context, sandbox);
       void reopenLinks(context, sandbox);
       for (const { driver } of sandbox.endpoints.filter(({ published }) => published)) wake(driver);
     },
@@ -183,7 +191,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       await openLinks(context, sandbox);
     },
 
-    rename(containerId, name) {
+    async rename(containerId, name) {
       const sandbox = context.sandbox(containerId);
       if (!sandbox || sandbox.containerName === name) return;
       for (const endpoint of sandbox.endpoints) {
@@ -191,7 +199,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       }
       sandbox.containerName = name;
       context.save(sandbox);
-      context.names.register(sandbox);
+      await registerNames(context, sandbox);
       tellLinked(context, sandbox);
     },
 

@@ -83,7 +83,7 @@ export interface NetworkHost {
   /** The links of a container are others now. */
   relink(containerId: ContainerId, links: readonly LinkedContainer[]): Promise<void>;
   /** A container got another name: the name service answers with it from now on. */
-  rename(containerId: ContainerId, name: string): void;
+  rename(containerId: ContainerId, name: string): Promise<void>;
   /** Whether `address` is the host's own on one of our networks; an API listener there would serve containers. */
   isBridgeAddress(address: string): boolean;
 

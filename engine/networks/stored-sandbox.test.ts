@@ -15,7 +15,7 @@ test('an engine reads the sandboxes that the first version wrote: their containe
       extensions,
       outbox: openOutbox({ store, extensions, log: silentLogger }),
       log: silentLogger,
-      config: {} as never,
+      config: { execRoot: '/nowhere' } as never,
       events: {} as never,
       containers: {} as never,
     });

@@ -16,15 +16,16 @@ export interface BoundSockets {
 }
 
 /**
- * Sockets on any free port of a loopback address in another network namespace. Who gets them closes them.
- * @throws CleatError System
+ * Sockets on a loopback address in another network namespace. Who gets them closes them.
+ * @param ports default: any that are free
+ * @throws CleatError System, with EADDRINUSE for ports that are taken
  */
-export function bindInside(path: string, address: string): BoundSockets {
+export function bindInside(path: string, address: string, ports = { udp: 0, tcp: 0 }): BoundSockets {
   const bytes = addressBytes(address);
   return inNetworkNamespace(path, () => {
-    const udp = bindPort('udp', bytes, 0);
+    const udp = bindPort('udp', bytes, ports.udp);
     try {
-      return { udp, tcp: bindPort('tcp', bytes, 0) };
+      return { udp, tcp: bindPort('tcp', bytes, ports.tcp) };
     } catch (error) {
       closeSync(udp);
       throw error;

@@ -1,6 +1,8 @@
+import { closeSync } from 'node:fs';
 import { callC, rawSyscall } from './ffi.js';
 
 const PIDFD_OPEN = 434;
+const PIDFD_GETFD = 438;
 const POLLIN = 1;
 
 /** pidfd_open(2). @throws CleatError System with ESRCH when there is no such process */
@@ -14,6 +16,25 @@ export function pidFdExited(fd: number): boolean {
   poll.writeInt32LE(fd, 0);
   poll.writeInt16LE(POLLIN, 4);
   return callC('int poll(void *fds, unsigned long count, int timeout)', `pidfd ${fd}`, poll, 1, 0) > 0;
+}
+
+/**
+ * Descriptors of the same open files that another process has (pidfd_getfd(2)); who gets them closes them.
+ * @param fds as that process numbers them
+ * @throws CleatError System with ESRCH, EBADF, EPERM; then none is left open
+ */
+export function descriptorsOf(pid: number, fds: readonly number[]): number[] {
+  const pidfd = openPidFd(pid);
+  const taken: number[] = [];
+  try {
+    for (const fd of fds) taken.push(rawSyscall('pidfd_getfd', PIDFD_GETFD, `${fd} of ${pid}`, pidfd, fd, 0));
+    return taken;
+  } catch (error) {
+    for (const fd of taken) closeSync(fd);
+    throw error;
+  } finally {
+    closeSync(pidfd);
+  }
 }
 
 /** prctl(PR_SET_PDEATHSIG): this process is killed when the thread that started it ends. */

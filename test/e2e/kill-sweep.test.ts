@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { removeCgroups } from '../../cli/sweep/cgroups.js';
@@ -99,6 +99,9 @@ test(`everything, killed ${kills} times; CLEAT_E2E_SEED=${seed}`, { timeout: pat
   await ok('run', '-d', '--name', 'first', '-v', '/d', 'busybox', 'sleep', '1000');
   await ok('exec', 'first', 'true');
   await ok('rm', '-fv', 'first');
+  await ok('network', 'create', 'first');
+  await ok('network', 'rm', 'first');
+  await expect.poll(() => existsSync(join(engine.execRoot, 'names.sock'))).toBe(true);
   await ok('builder', 'prune', '-f');
   let before = tracesOn(stage, cgroupParent);
   const left = (): string => subtract(tracesOn(stage, cgroupParent), before).join('\n');

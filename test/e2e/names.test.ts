@@ -1,5 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { existsSync } from 'node:fs';
 import { Socket as TcpSocket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectInside, datagramsInside } from '@cleat/linux/net/dial-inside';
 import { inNetworkNamespace } from '@cleat/linux/syscall/namespace';
@@ -8,6 +10,7 @@ import dns from 'dns-packet';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { clientOf } from './support/client.js';
 import { clearEngines, type Engine, startEngine } from './support/engine.js';
+import { namesPid } from './support/names.js';
 import { testNeeding, uses } from './support/needs.js';
 import { descriptorsOf, growthDuring } from './support/same-process.js';
 
@@ -72,6 +75,11 @@ async function answersOf(socket: Socket, name: string, type: dns.RecordType) {
   };
   return { rcode, data: answers.map((answer) => ('data' in answer ? answer.data : undefined)) };
 }
+
+test('an engine without networks of its users has no process for names', async () => {
+  await run('plain');
+  expect(namesPid(engine)).toBeUndefined();
+});
 
 describe('a network of one’s own', () => {
   test('answers at 127.0.0.11, by UDP and TCP, with names and addresses of the container’s networks', async () => {
@@ -155,38 +163,91 @@ describe('a network of one’s own', () => {
     await run('plain', ...wishes);
     expect(await resolvConf('plain')).toEqual(['nameserver 127.0.0.1', 'search example.test', 'options ndots:2']);
   });
+});
 
-  test('names resolve again after the engine was killed', async () => {
+describe('the process that answers', () => {
+  /** A name server in the container, which says the same of every name. */
+  async function answerElsewhere(container: string): Promise<void> {
+    const server = await serverIn(container);
+    server.on('message', (message, { port, address: from }) => {
+      const { id, questions } = dns.decode(message);
+      const answers: dns.Answer[] = [{ type: 'A', name: questions?.[0]?.name ?? '', data: '192.0.2.9' }];
+      server.send(dns.encode({ type: 'response', id, questions, answers }), port, from);
+    });
+  }
+
+  test('goes on while the engine is gone, with all names; the next engine carries on', async () => {
+    await ok('network', 'create', 'one');
+    await run('asker', '--network', 'one', '--dns', '127.0.0.1');
+    await run('db', '--network', 'one');
+    await answerElsewhere('asker');
+    const ip = await address('db', 'one');
+    const client = await clientIn('asker');
+    const process = namesPid(engine);
+    await engine.kill('SIGKILL');
+    expect(await answersOf(client, 'db', 'A')).toEqual({ rcode: 'NOERROR', data: [ip] });
+    const reverse = `${ip.split('.').reverse().join('.')}.in-addr.arpa`;
+    expect(await answersOf(client, reverse, 'PTR')).toEqual({ rcode: 'NOERROR', data: ['db.one'] });
+    expect(await answersOf(client, 'elsewhere.test', 'A')).toEqual({ rcode: 'NOERROR', data: ['192.0.2.9'] });
+    await engine.restart();
+    await ok('rename', 'db', 'db2');
+    expect(await answersOf(client, 'db2', 'A')).toEqual({ rcode: 'NOERROR', data: [ip] });
+    expect(namesPid(engine)).toBe(process);
+  });
+
+  test('is there again when it was killed, with the engine or without', async () => {
     await ok('network', 'create', 'one');
     await run('asker', '--network', 'one');
     await run('db', '--network', 'one');
-    await engine.kill('SIGKILL');
-    await engine.restart();
     const ip = await address('db', 'one');
-    // An engine that starts does not wait for its containers' networks.
-    await expect.poll(async () => (await lookUp('asker', 'db')).stdout, { timeout: 10_000 }).toContain(ip);
+    const resolves = () =>
+      expect.poll(async () => (await lookUp('asker', 'db')).stdout, { timeout: 10_000 }).toContain(ip);
+    const first = namesPid(engine);
+    process.kill(first ?? 0, 'SIGKILL');
+    await resolves();
+    expect(namesPid(engine)).not.toBe(first);
+    await engine.kill('SIGKILL');
+    process.kill(namesPid(engine) ?? 0, 'SIGKILL');
+    await engine.restart();
+    await resolves();
+  });
+
+  test('ends with the engine, unless containers outlive it', async () => {
+    await ok('network', 'create', 'one');
+    await run('db', '--network', 'one');
+    await engine.kill('SIGTERM');
+    expect(namesPid(engine)).toBeUndefined();
+    expect(existsSync(join(engine.execRoot, 'names.sock'))).toBe(false);
+    await engine.restart(['--live-restore']);
+    await ok('start', 'db');
+    const client = await clientIn('db');
+    const ip = await address('db', 'one');
+    await engine.kill('SIGTERM');
+    expect(await answersOf(client, 'db', 'A')).toEqual({ rcode: 'NOERROR', data: [ip] });
+    await engine.restart([]);
   });
 });
 
 describe('a container that floods its name server', () => {
-  test('takes neither the engine’s descriptors and memory nor another’s names', async () => {
+  test('takes neither many descriptors and memory nor another’s names', async () => {
     await ok('network', 'create', 'one');
     await run('hostile', '--network', 'one', '--dns', '127.0.0.1');
     await run('other', '--network', 'one');
     await serverIn('hostile'); // It says nothing.
     const client = await clientIn('hostile');
-    const before = descriptorsOf(engine.pid);
+    const process = namesPid(engine) ?? 0;
+    const before = descriptorsOf(process);
     let refused = 0;
     let most = 0;
     const look = () => {
-      most = Math.max(most, descriptorsOf(engine.pid) - before);
+      most = Math.max(most, descriptorsOf(process) - before);
     };
     client.on('message', (answer) => {
       if ((answer.readUInt8(3) & 15) === 2) refused++;
       if (refused % 50 === 0) look();
     });
     const ip = await address('hostile', 'one');
-    const growth = await growthDuring(engine.pid, async () => {
+    const growth = await growthDuring(process, async () => {
       // Some get lost on a busy machine, as datagrams may.
       for (let at = 0; at < 4000 || refused < 1000; at++) {
         client.send(query(`n${at}.test`, 'A', at % 65_536), 53, inside);

@@ -103,7 +103,7 @@ async function connect(context: Context, container: Container): Promise<void> {
   }
   context.watchers.began(context, container);
   // The name is the record's; an engine may have been killed before its network heard of it.
-  context.networks.rename(id, record.name);
+  await context.networks.rename(id, record.name).catch(warn);
   await context.networks.adopt(id).catch(warn);
   await settleLeaving(context, container).catch(warn);
 }

@@ -25,6 +25,6 @@ export async function renameContainer(
     );
   }
   context.registry.rename(container, name);
-  context.networks.rename(container.id, name);
+  await context.networks.rename(container.id, name);
   context.emit(container, 'rename', { oldName: `/${old}` });
 }

@@ -1,53 +1,13 @@
 import { expect, test } from 'vitest';
-import type { ContainerId, NetworkId, NetworkName } from '../../ids.js';
-import type { EndpointLink, EndpointRecord, SandboxRecord } from '../record.js';
+import type { Link, NamedContainer, NamedPlace } from '../messages.js';
 import { Directory } from './directory.js';
 
-function sandbox(id: string, ...endpoints: EndpointRecord[]): SandboxRecord {
-  return {
-    v: 2,
-    containerId: id as ContainerId,
-    containerName: id,
-    hostname: '',
-    domainname: '',
-    sandboxId: '',
-    kind: 'path',
-    path: '',
-    ownerId: '',
-    directory: '',
-    endpoints,
-    exposedPorts: [],
-    requestedPorts: [],
-    dns: [],
-    dnsSearch: [],
-    dnsOptions: [],
-    extraHosts: [],
-  };
+function sandbox(id: string, ...places: NamedPlace[]): NamedContainer {
+  return { containerId: id, path: '', places, servers: [], asksHost: false };
 }
 
-function on(network: string, address: string, names: string[], links?: EndpointLink[]): EndpointRecord {
-  return {
-    id: '',
-    networkId: `id-${network}` as NetworkId,
-    networkName: network as NetworkName,
-    driver: '',
-    requested: links ? { linked: links } : {},
-    ipv4: address.includes(':') ? '' : `${address}/24`,
-    ipv6: address.includes(':') ? `${address}/64` : '',
-    pools: [],
-    mac: '',
-    gateway: '',
-    gateway6: '',
-    srcName: '',
-    dstName: '',
-    linkDies: false,
-    stage: 'joined',
-    gatewayDisabled: false,
-    defaultRoute: false,
-    published: false,
-    ports: [],
-    dnsNames: names,
-  };
+function on(network: string, address: string, names: string[], links: Link[] = []): NamedPlace {
+  return { networkId: `id-${network}`, networkName: network, addresses: [address], names, links };
 }
 
 test('names and aliases, in any case, also with the network; only on networks of the one who asks', () => {
@@ -85,7 +45,7 @@ test('a container that goes, or gets other names, is no longer known by the old 
 test('a link leads to its container, whatever that one or another is called by now', () => {
   const names = new Directory();
   const links = [
-    { alias: 'DB', name: 'la', containerId: 'la' as ContainerId },
+    { alias: 'DB', name: 'la', containerId: 'la' },
     { alias: 'later', name: 'late' },
   ];
   names.enter(sandbox('a', on('n', '10.0.0.1', ['a'], links)));

@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs';
 import { connect, createServer, type Socket as TcpSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bindPort } from '@cleat/linux/syscall/socket';
-import { silentLogger } from '@cleat/protocol/log';
 import dns from 'dns-packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AnswerCache } from './cache.js';
 import { FairShare } from './fair-share.js';
 import { Forwarder, type Upstream } from './forward.js';
 import { type NameServer, serveNames } from './server.js';
@@ -45,7 +45,7 @@ beforeEach(async () => {
     onQuestion(message, reply);
   });
   await new Promise<void>((resolve) => upstream.bind(0, loopback, resolve));
-  forwarder = new Forwarder(questions, upstream.address().port);
+  forwarder = new Forwarder(questions, new AnswerCache(100_000), upstream.address().port);
   upstreamAddresses = [{ address: loopback, from: '' }];
   endsShort = false;
 });
@@ -73,7 +73,7 @@ async function start(owner: string): Promise<Service> {
     upstream: () => upstreamAddresses,
     completesShortNames: () => endsShort,
   };
-  const server = await serveNames(owner, sockets, resolver, { connections }, silentLogger);
+  const server = await serveNames(owner, sockets, resolver, { connections });
   const client = createSocket('udp4');
   await new Promise<void>((resolve) => client.connect(server.ports.udp, loopback, resolve));
   const service = { server, client };
@@ -193,7 +193,7 @@ describe('messages that are no question', () => {
 
 describe('other names', () => {
   const elsewhere = query('elsewhere.test', 'A');
-  const answers: dns.Answer[] = [{ type: 'A', name: 'elsewhere.test', data: '192.0.2.7', ttl: 5 }];
+  const answers: dns.Answer[] = [{ type: 'A', name: 'elsewhere.test', data: '192.0.2.7', ttl: 0 }];
 
   test('are asked with a number of our own; only the answer to that is believed', async () => {
     const service = await start('a');

@@ -12,9 +12,6 @@ import {
   type Transport,
 } from './message.js';
 
-/** Every record that there is (RFC 1035, 3.2.3). */
-const anyType = 255;
-
 /** How the questions of one container are answered. */
 export interface Resolver {
   readonly owner: string;
@@ -53,12 +50,13 @@ function ownAnswer(query: Query, resolver: Resolver, transport: Transport): Buff
   const addresses = resolver.addressesOf(name);
   if (!addresses) return undefined;
   // A name of ours without what is asked for exists all the same: an empty answer, never another server's.
-  const found = shuffled(addresses.map(addressFound).filter((one) => type === anyType || one.type === type));
+  const found = shuffled(addresses.map(addressFound).filter((one) => type === recordType.ANY || one.type === type));
   return answerWith(query, found, transport);
 }
 
 /** Several containers behind one alias take turns. */
-function shuffled<T>(list: readonly T[]): T[] {
+function shuffled<T>(list: readonly T[]): readonly T[] {
+  if (list.length < 2) return list;
   const drawn = list.map((one) => ({ one, lot: Math.random() }));
   return drawn.sort((a, b) => a.lot - b.lot).map(({ one }) => one);
 }

@@ -1,6 +1,6 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram';
 import { type AddressInfo, createServer } from 'node:net';
-import type { Logger } from '@cleat/protocol/log';
+import { within } from '@cleat/protocol/async/deadline';
 import { Allowance } from './allowance.js';
 import { type Resolver, resolve } from './answer.js';
 import type { FairShare } from './fair-share.js';
@@ -8,15 +8,20 @@ import { code, failure, readQuery } from './message.js';
 import { serveStream } from './stream.js';
 
 /** Questions of one container in a second that are worked on; the others are not answered. */
-const questionsPerSecond = 20_000;
+const questionsPerSecond = 200_000;
 /** Answers on their way to a container that does not read them. */
 const maxUnsent = 256;
 /** Bytes; as far as the host allows. What comes while it is full is lost, as on any network. */
 const receiveBuffer = 1024 * 1024;
 
+/** How long questions on their way hold up the end. */
+const finishMs = 8_000;
+
 export interface NameServer {
   readonly ports: { udp: number; tcp: number };
   close(): void;
+  /** Answers the questions that are on their way, and closes. */
+  finish(): Promise<void>;
 }
 
 /** Limits that all servers share, so that one container's cannot take it from the others'. */
@@ -27,7 +32,7 @@ export interface ServerLimits {
 
 /**
  * Serves DNS to one container, on sockets that are bound already; they are closed with the server.
- * @param owner for the log and for its share of what is limited
+ * @param owner for its share of what is limited
  * @throws Error with what the system says of the sockets
  */
 export async function serveNames(
@@ -35,19 +40,24 @@ export async function serveNames(
   sockets: { udp: number; tcp: number },
   resolver: Resolver,
   limits: ServerLimits,
-  log: Logger,
 ): Promise<NameServer> {
-  const udp = createSocket('udp4');
+  // Answers go to addresses: nothing is to be looked up.
+  const lookup: SocketOptions['lookup'] = (address, _options, callback) => callback(null, address, 4);
+  const udp = createSocket({ type: 'udp4', lookup });
   const tcp = createServer({ allowHalfOpen: true });
   const allowance = new Allowance(questionsPerSecond);
   const connections = new Set<() => void>();
+  let isClosed = false;
   const close = () => {
+    if (isClosed) return;
+    isClosed = true;
     udp.close();
     tcp.close();
     for (const end of [...connections]) end();
   };
+  const open = new OpenQuestions();
   udp.on('message', (message, from) => {
-    if (allowance.spend()) void answerDatagram(udp, message, from, resolver);
+    if (allowance.spend()) void open.count(answerDatagram(udp, message, from, resolver));
   });
   tcp.on('connection', (socket) => {
     const end = () => socket.destroy();
@@ -62,7 +72,7 @@ export async function serveNames(
       connections.delete(end);
       release();
     });
-    serveStream(socket, (message) => (allowance.spend() ? answer(message, resolver, 'stream') : undefined));
+    serveStream(socket, (message) => (allowance.spend() ? open.count(answer(message, resolver, 'stream')) : undefined));
   });
   try {
     await Promise.all([
@@ -73,12 +83,38 @@ export async function serveNames(
     close();
     throw error;
   }
-  // An error of a socket (for example a client that is gone) must not end the engine.
-  udp.on('error', (error) => log.debug('name service', { container: owner, error: error.message }));
-  tcp.on('error', (error) => log.debug('name service', { container: owner, error: error.message }));
+  // A client may break a socket, for example by going away; the process goes on.
+  udp.on('error', () => {});
+  tcp.on('error', () => {});
   enlarge(udp);
   const { port } = tcp.address() as AddressInfo;
-  return { ports: { udp: udp.address().port, tcp: port }, close };
+  const finish = async () => {
+    await within(finishMs, open.none(), undefined);
+    close();
+  };
+  return { ports: { udp: udp.address().port, tcp: port }, close, finish };
+}
+
+/** Those whose answer is not there yet. */
+class OpenQuestions {
+  #count = 0;
+  #onNone: () => void = () => {};
+
+  async count<T>(work: Promise<T>): Promise<T> {
+    this.#count++;
+    try {
+      return await work;
+    } finally {
+      if (--this.#count === 0) this.#onNone();
+    }
+  }
+
+  async none(): Promise<void> {
+    if (this.#count === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onNone = resolve;
+    });
+  }
 }
 
 function enlarge(udp: Socket): void {

@@ -1,4 +1,4 @@
-import type { EndpointRecord, SandboxRecord } from '../record.js';
+import type { NamedContainer, NamedPlace } from '../messages.js';
 
 /** A container's place on one network, as others there find it. */
 interface Known {
@@ -21,16 +21,16 @@ export class Directory {
   /** By ID. */
   readonly #networks = new Map<string, NamedNetwork>();
   /** By container: the networks on which it looks names up. */
-  readonly #askers = new Map<string, SandboxRecord>();
+  readonly #askers = new Map<string, NamedContainer>();
 
-  /** Makes a container known with all its endpoints; replaces what was known of it. */
-  enter(sandbox: SandboxRecord): void {
-    this.leave(sandbox.containerId);
-    this.#askers.set(sandbox.containerId, sandbox);
-    for (const endpoint of sandbox.endpoints) this.#enter(sandbox.containerId, endpoint);
+  /** Makes a container known with all its places; replaces what was known of it. */
+  enter(container: NamedContainer): void {
+    this.leave(container.containerId);
+    this.#askers.set(container.containerId, container);
+    for (const place of container.places) this.#enter(container.containerId, place);
   }
 
-  #enter(containerId: string, { networkId, networkName, ipv4, ipv6, dnsNames }: EndpointRecord): void {
+  #enter(containerId: string, { networkId, networkName, names, addresses }: NamedPlace): void {
     const network = this.#networks.get(networkId) ?? {
       name: networkName,
       byName: new Map(),
@@ -38,20 +38,21 @@ export class Directory {
       byContainer: new Map(),
     };
     this.#networks.set(networkId, network);
-    const addresses = [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || []);
-    const known: Known = { containerId, names: dnsNames, addresses };
+    const known: Known = { containerId, names, addresses };
     network.byContainer.set(containerId, known);
     for (const address of addresses) network.byAddress.set(address, known);
-    for (const name of new Set(dnsNames.map(lower))) {
+    for (const name of new Set(names.map(lower))) {
       network.byName.set(name, [...(network.byName.get(name) ?? []), known]);
     }
   }
 
   leave(containerId: string): void {
+    const left = this.#askers.get(containerId)?.places ?? [];
     this.#askers.delete(containerId);
-    for (const [id, network] of this.#networks) {
-      const known = network.byContainer.get(containerId);
-      if (!known) continue;
+    for (const { networkId: id } of left) {
+      const network = this.#networks.get(id);
+      const known = network?.byContainer.get(containerId);
+      if (!network || !known) continue;
       network.byContainer.delete(containerId);
       for (const address of known.addresses) {
         if (network.byAddress.get(address) === known) network.byAddress.delete(address);
@@ -71,19 +72,19 @@ export class Directory {
    */
   addressesOf(asker: string, name: string): string[] | undefined {
     for (const { name: wanted, network } of readings(lower(name))) {
-      for (const endpoint of this.#askers.get(asker)?.endpoints ?? []) {
-        if (network !== undefined && lower(endpoint.networkName) !== network) continue;
-        const found = this.#lookUp(endpoint, wanted);
+      for (const place of this.#askers.get(asker)?.places ?? []) {
+        if (network !== undefined && lower(place.networkName) !== network) continue;
+        const found = this.#lookUp(place, wanted);
         if (found.length > 0) return [...new Set(found.flatMap(({ addresses }) => addresses))];
       }
     }
     return undefined;
   }
 
-  #lookUp({ networkId, requested: { linked = [] } }: EndpointRecord, name: string): readonly Known[] {
+  #lookUp({ networkId, links }: NamedPlace, name: string): readonly Known[] {
     const network = this.#networks.get(networkId);
     if (!network) return [];
-    const link = linked.find(({ alias }) => lower(alias) === name);
+    const link = links.find(({ alias }) => lower(alias) === name);
     if (!link) return network.byName.get(name) ?? [];
     if (link.containerId === undefined) return network.byName.get(lower(link.name)) ?? [];
     const known = network.byContainer.get(link.containerId);
@@ -92,7 +93,7 @@ export class Directory {
 
   /** `name.network` of an address on one of a container's networks. */
   nameOf(asker: string, address: string): string | undefined {
-    for (const { networkId } of this.#askers.get(asker)?.endpoints ?? []) {
+    for (const { networkId } of this.#askers.get(asker)?.places ?? []) {
       const network = this.#networks.get(networkId);
       const name = network?.byAddress.get(address)?.names[0];
       if (network && name) return `${name}.${network.name}`;

@@ -1,6 +1,7 @@
 import { connect, Socket } from 'node:net';
 import { connectInside } from '@cleat/linux/net/dial-inside';
 import { setTimeout } from '@cleat/protocol/guard';
+import { type AnswerCache, cacheKey } from './cache.js';
 import { Channel } from './channel.js';
 import type { FairShare } from './fair-share.js';
 import { answersTo, code, type Query, responseCode, type Transport } from './message.js';
@@ -22,6 +23,7 @@ export interface Upstream {
 /** Asks other name servers for containers: a bounded number of questions at a time, by few sockets. */
 export class Forwarder {
   readonly #share: FairShare;
+  readonly #cache: AnswerCache;
   readonly #port: number;
   /** By namespace, then by server and number. */
   readonly #channels = new Map<string, Map<string, Channel>>();
@@ -29,13 +31,14 @@ export class Forwarder {
   #closed = false;
 
   /** @param share of questions that are on their way, by container */
-  constructor(share: FairShare, port = 53) {
+  constructor(share: FairShare, cache: AnswerCache, port = 53) {
     this.#share = share;
+    this.#cache = cache;
     this.#port = port;
   }
 
   /**
-   * Asks one server after the other.
+   * The answer that is known already, or asks one server after the other.
    * @param owner the container for which it is asked
    * @returns undefined when none has an answer, or the container has too many questions open
    */
@@ -45,17 +48,23 @@ export class Forwarder {
     servers: readonly Upstream[],
     transport: Transport,
   ): Promise<Buffer | undefined> {
+    const asked = servers.slice(0, maxServers);
+    const key = sharedKey(query, asked);
+    const known = key && this.#cache.get(key, query);
+    if (known) return known;
     const unwanted = new AbortController();
     const release = this.#share.take(owner, () => unwanted.abort());
     if (!release) return undefined;
     try {
-      for (const server of servers.slice(0, maxServers)) {
+      for (const server of asked) {
         if (unwanted.signal.aborted || this.#closed) return undefined;
         const answer = await this.#askOne(query, server, transport, unwanted.signal).catch(() => {
           // The next one may know; if none does, the client learns it by SERVFAIL, as from any resolver.
           return undefined;
         });
-        if (answer && ![code.serverFailure, code.refused].some((bad) => bad === responseCode(answer))) return answer;
+        if (!answer || [code.serverFailure, code.refused].some((bad) => bad === responseCode(answer))) continue;
+        if (key) this.#cache.put(key, answer);
+        return answer;
       }
       return undefined;
     } finally {
@@ -100,6 +109,12 @@ export class Forwarder {
     this.#closed = true;
     for (const from of [...this.#channels.keys()]) this.leave(from);
   }
+}
+
+/** Containers share an answer only if they ask the same servers from the same place. */
+function sharedKey(query: Query, servers: readonly Upstream[]): string | undefined {
+  const key = cacheKey(query);
+  return key && `${servers.map(({ address, from }) => `${address}@${from}`).join(' ')}\0${key}`;
 }
 
 /** A connection for one question. */

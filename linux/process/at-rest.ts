@@ -1,19 +1,22 @@
-import { giveMemoryBack } from '@cleat/linux/process/rest';
-import { messageOf } from '@cleat/protocol/errors';
 import { setInterval } from '@cleat/protocol/guard';
-import type { Logger } from '@cleat/protocol/log';
+import { giveMemoryBack } from './rest.js';
 
-const tickMs = 500;
-/** CPU time in one tick below which the daemon counts as idle, in microseconds. */
-const quiet = 5_000;
-/** CPU time of work after which there is something to give back, in microseconds. */
-const worthIt = 500_000;
+export interface RestOptions {
+  /** How often it is looked. */
+  readonly tickMs: number;
+  /** CPU time in one tick below which the process counts as idle, in microseconds. */
+  readonly quiet: number;
+  /** CPU time of work after which there is something to give back, in microseconds. */
+  readonly worthIt: number;
+  /** It fails, and is not tried again. */
+  onFailure(error: unknown): void;
+}
 
 /**
  * Gives memory back whenever work has ended: V8 by itself keeps garbage until the next allocation, which on an idle
  * machine may be tomorrow. @returns what ends it
  */
-export function giveMemoryBackAtRest(log: Logger): () => void {
+export function giveMemoryBackAtRest({ tickMs, quiet, worthIt, onFailure }: RestOptions): () => void {
   let before = cpu();
   let givenBackAt = 0;
   const timer = setInterval(() => {
@@ -22,12 +25,12 @@ export function giveMemoryBackAtRest(log: Logger): () => void {
     before = now;
     if (used > quiet || now - givenBackAt < worthIt) return;
     try {
-      // Only there with --expose-gc, as bin/cleatd starts us; without it V8 does as it sees fit.
+      // Only there with --expose-gc; without it V8 does as it sees fit.
       globalThis.gc?.();
       giveMemoryBack();
     } catch (error) {
       clearInterval(timer);
-      log.debug(`memory is not given back at rest: ${messageOf(error)}`);
+      onFailure(error);
     }
     givenBackAt = before = cpu();
   }, tickMs).unref();
