@@ -9,6 +9,7 @@ import { Certificates } from './certificates/certificates.js';
 import { connectionsTo } from './containers/connections.js';
 import { addressesOf, type Container, isFarewell, signalNumber } from './containers/container.js';
 import { Containers } from './containers/containers.js';
+import { OwnNetworks, ownContainer } from './containers/own-networks.js';
 import { Prober, type Target } from './containers/prober.js';
 import { type Reading, type Wish, wishOf } from './labels/wish.js';
 import type { Pool, Server } from './model/model.js';
@@ -41,6 +42,7 @@ export class Service {
   readonly #coalescer: Coalescer;
   readonly #containers: Containers;
   readonly #prober: Prober;
+  readonly #networks: OwnNetworks;
   readonly #backoff = new Backoff(pauses);
   #outcome: Outcome | undefined;
   #failure: string | undefined;
@@ -71,8 +73,10 @@ export class Service {
     this.#applier = new Applier(balancer, (host, wish) => certificates.find(host, wish), refusal, log);
     this.#coalescer = new Coalescer(pace, () => this.#apply());
     this.#prober = new Prober(() => this.#coalescer.wish());
+    const client = new Engine(engine, { tls: engineTls });
+    this.#networks = new OwnNetworks(client, ownContainer(), log);
     this.#containers = new Containers({
-      engine: new Engine(engine, { tls: engineTls }),
+      engine: client,
       log,
       signal,
       relistMs,
@@ -87,6 +91,7 @@ export class Service {
   }
 
   look(): void {
+    this.#networks.retry();
     if (this.#containers.isComplete) this.#coalescer.wish();
   }
 
@@ -160,7 +165,9 @@ export class Service {
   }
 
   #changed(): void {
-    this.#prober.watch(this.#askers().flatMap((asking) => this.#target(asking) ?? []));
+    const askers = this.#askers();
+    this.#networks.join(this.#containers.running, askers);
+    this.#prober.watch(askers.flatMap((asking) => this.#target(asking) ?? []));
     this.#coalescer.wish();
   }
 

@@ -34,7 +34,7 @@ export interface Ask {
 /** More than the lists of the largest host take. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-/** Reads from an engine's API: Cleat's or a stock dockerd's. One connection per request, each with a deadline. */
+/** Talks to an engine's API: Cleat's or a stock dockerd's. One connection per request, each with a deadline. */
 export class Engine {
   readonly #address: Address;
   readonly #deadlineMs: number;
@@ -67,6 +67,16 @@ export class Engine {
       } catch (cause) {
         throw this.#strange(path, text, cause);
       }
+    });
+  }
+
+  /**
+   * A change, of which only whether it was made is of interest. It is asked for once.
+   * @throws as `get`
+   */
+  async post(path: string, body: object, ask: Ask = {}): Promise<void> {
+    await this.#inTime(path, ask.signal, async (signal) => {
+      await this.#text(await this.#send(path, ask.query, signal, JSON.stringify(body)), signal);
     });
   }
 
@@ -116,11 +126,14 @@ export class Engine {
     }
   }
 
-  async #send(path: string, query: Ask['query'], signal: AbortSignal): Promise<IncomingMessage> {
+  /** @param body JSON; with it, the request is a POST */
+  async #send(path: string, query: Ask['query'], signal: AbortSignal, body?: string): Promise<IncomingMessage> {
     const { where, tls } = this.#address;
     const target = `${path}${queryText(query ?? {})}`;
     const headers = { ...this.#headers, Host: 'socketPath' in where ? 'docker' : `${where.host}:${where.port}` };
-    const options = { ...where, path: target, headers, agent: false } as const;
+    const content = body && { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+    const method = body === undefined ? 'GET' : 'POST';
+    const options = { ...where, method, path: target, headers: { ...headers, ...content }, agent: false } as const;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = tls ? secureRequest({ ...options, ...tls }) : plainRequest(options);
       const abort = () => request.destroy(new Error('aborted'));
@@ -131,10 +144,11 @@ export class Engine {
         resolve(answer);
       });
       request.on('error', (error) => reject(this.#unreachable(error)));
-      request.end();
+      request.end(body);
     });
-    if ((response.statusCode ?? 0) === 200) return response;
-    throw this.#refused(path, response.statusCode ?? 0, await this.#text(response, signal));
+    const { statusCode: status = 0 } = response;
+    if (status === 200 || (body !== undefined && [201, 204].includes(status))) return response;
+    throw this.#refused(path, status, await this.#text(response, signal));
   }
 
   async #text(response: IncomingMessage, signal: AbortSignal): Promise<string> {
