@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Reply, readReply } from '@cleat/protocol/answer';
 import { Backoff } from '@cleat/protocol/async/backoff';
-import { withDeadline } from '@cleat/protocol/async/deadline';
+import { Deadline } from '@cleat/protocol/async/deadline';
 import { activatePath } from '@cleat/protocol/dispatch';
 import { CleatError, deadlineExceeded, isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Contract } from '@cleat/protocol/kinds/kind';
@@ -106,12 +106,10 @@ function formerEnd(source: Source): string {
 async function open(name: string, place: Place, promised: readonly string[], signal: AbortSignal): Promise<Link> {
   const carrier = await openCarrier(name, place);
   try {
-    const reply = await withDeadline(
-      handshakeMs,
-      signal,
-      () => deadlineExceeded(`plugin "${name}" did not answer ${activation} within ${handshakeMs / 1000} s`),
-      (inner) => carrier.call(activatePath, '{}', inner),
-    );
+    const late = () => deadlineExceeded(`plugin "${name}" did not answer ${activation} within ${handshakeMs / 1000} s`);
+    signal.throwIfAborted();
+    using deadline = new Deadline({ ms: handshakeMs, signal, late });
+    const reply = await carrier.call(activatePath, '{}', deadline);
     // Docker never asks a managed plugin what it implements: its manifest says so. Some do not know the question.
     if (reply.status === 404 && promised.length > 0) return { place, carrier, kinds: promised };
     const kinds = implemented(name, reply);

@@ -85,7 +85,7 @@ export class FakeSource implements Source {
       });
     };
     return {
-      call,
+      call: (path, body, { signal }) => call(path, body, signal),
       stream: call,
       close: async () => {
         this.open--;

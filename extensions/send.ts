@@ -34,7 +34,7 @@ export async function send(extension: string, carrier: Carrier, call: Outgoing):
   if (!method.streams) {
     call.signal?.throwIfAborted();
     using deadline = new Deadline({ ms: leftMs, signal: call.signal, late });
-    const reply = await carrier.call(path, body, deadline.signal, method.idempotent);
+    const reply = await carrier.call(path, body, deadline, method.idempotent);
     return readReply(extension, kind, name, method, reply);
   }
   const stop = new AbortController();

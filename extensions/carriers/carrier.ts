@@ -1,4 +1,5 @@
 import type { Reply } from '@cleat/protocol/answer';
+import type { Ending } from '@cleat/protocol/async/deadline';
 
 /**
  * Takes messages to an implementation and knows nothing of kinds: text in, text out. Both carriers bring the same
@@ -10,9 +11,10 @@ export interface Carrier {
    * @param path for example `/VolumeDriver.Create`
    * @param body JSON
    * @param repeatable the message may arrive twice without harm
-   * @throws TransportError when no answer came; the signal's reason when it was aborted
+   * @param ending until when it waits
+   * @throws TransportError when no answer came; the reason of the ending
    */
-  call(path: string, body: string, signal: AbortSignal, repeatable?: boolean): Promise<Reply>;
+  call(path: string, body: string, ending: Ending, repeatable?: boolean): Promise<Reply>;
 
   /**
    * Sends one message whose answer is a stream of raw bytes; the signal also ends the stream.

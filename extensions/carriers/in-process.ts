@@ -1,4 +1,5 @@
 import type { Reply } from '@cleat/protocol/answer';
+import type { Ending } from '@cleat/protocol/async/deadline';
 import { Dispatcher, type StreamReply } from '@cleat/protocol/dispatch';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import { type ExtensionModule, type RunningExtension, startExtension } from '@cleat/protocol/extension';
@@ -45,8 +46,8 @@ export class InProcessCarrier implements Carrier {
     }
   }
 
-  async call(path: string, body: string, signal: AbortSignal): Promise<Reply> {
-    const reply = await this.#serve(path, body, signal);
+  async call(path: string, body: string, ending: Ending): Promise<Reply> {
+    const reply = await this.#serve(path, body, ending.signal);
     return 'text' in reply ? reply : { status: 500, text: `${path.slice(1)} answered with a stream` };
   }
 

@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { never } from './ending.fixture.js';
 import { SocketCarrier } from './socket.js';
 
 let directory: string;
@@ -60,7 +61,6 @@ async function listen(where: 'unix' | 'tcp'): Promise<void> {
   );
 }
 
-const never = new AbortController().signal;
 const get = () => carrier.call('/get', '{}', never, true);
 const mount = () => carrier.call('/mount', '{}', never);
 

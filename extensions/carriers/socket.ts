@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { type Duplex, pipeline, Readable } from 'node:stream';
 import type { Reply } from '@cleat/protocol/answer';
+import type { Ending } from '@cleat/protocol/async/deadline';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { asciiJson, messageHeader, pluginMediaType } from '@cleat/protocol/dispatch';
 import { owned } from '@cleat/protocol/guard';
@@ -8,7 +9,7 @@ import type { Address } from './address.js';
 import { type Carrier, TransportError } from './carrier.js';
 import { isSecure, type Ways, waysTo } from './connect.js';
 import { transportFailure, wasUnread } from './failure.js';
-import { KeptConnection } from './kept/connection.js';
+import { KeptConnection, Over } from './kept/connection.js';
 
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
 const maxAnswerBytes = 16 * 1024 * 1024;
@@ -45,12 +46,12 @@ export class SocketCarrier implements Carrier {
     this.#ways = waysTo(address);
   }
 
-  async call(path: string, body: string, signal: AbortSignal, repeatable = false): Promise<Reply> {
-    const done = this.#turns.takeNow() ?? (await this.#turns.take(signal));
+  async call(path: string, body: string, ending: Ending, repeatable = false): Promise<Reply> {
+    const done = this.#turns.takeNow() ?? (await this.#turns.take(ending.signal));
     try {
       const shares = repeatable || (this.#keeps && this.#address.type === 'unix');
-      if (!shares) return await this.#alone(path, body, signal);
-      return await this.#together(path, body, signal, repeatable);
+      if (!shares) return await this.#alone(path, body, ending.signal);
+      return await this.#together(path, body, ending, repeatable);
     } finally {
       done();
       // Another caller may wait for this very connection to end.
@@ -78,17 +79,17 @@ export class SocketCarrier implements Carrier {
   }
 
   /** Asks on the kept connection, or on one that will be kept. */
-  async #together(path: string, body: string, signal: AbortSignal, repeatable: boolean): Promise<Reply> {
-    this.#refuseIfOver(signal);
+  async #together(path: string, body: string, ending: Ending, repeatable: boolean): Promise<Reply> {
+    this.#refuseIfClosed();
     const connection = this.#takeKept() ?? new KeptConnection(this.#ways);
     this.#open.add(connection);
     try {
-      const answer = await connection.ask(path, body, signal);
+      const answer = await connection.ask(path, body, ending);
       if (connection.wasReused) this.#keeps = true;
-      return 'text' in answer ? answer : await this.#alone(path, body, signal, answer);
+      return 'text' in answer ? answer : await this.#alone(path, body, ending.signal, answer);
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (error instanceof TransportError) throw error;
+      if (error instanceof Over) throw error.reason;
+      if (connection.wasHandedOver) throw error;
       // The kept connection was closed at the other end meanwhile, which says nothing about who listens there now.
       const stale = connection.wasReused && !connection.wasAnswering;
       const sent = connection.wasConnected && !(stale && wasUnread(error, this.#address));
@@ -98,7 +99,7 @@ export class SocketCarrier implements Carrier {
       this.#open.delete(connection);
       this.#giveBack(connection);
     }
-    return await this.#alone(path, body, signal);
+    return await this.#alone(path, body, ending.signal);
   }
 
   #takeKept(): KeptConnection | undefined {
@@ -131,7 +132,8 @@ export class SocketCarrier implements Carrier {
     // A plugin may serve one connection after the other: an idle one must not keep this from its turn.
     this.#closeIdle();
     return new Promise((resolve, reject) => {
-      this.#refuseIfOver(signal);
+      signal.throwIfAborted();
+      this.#refuseIfClosed();
       let connected = asked !== undefined;
       const request = this.request({
         method: 'POST',
@@ -184,8 +186,7 @@ export class SocketCarrier implements Carrier {
   }
 
   /** It may have waited for its turn. */
-  #refuseIfOver(signal: AbortSignal): void {
-    signal.throwIfAborted();
+  #refuseIfClosed(): void {
     if (this.#closed) throw new TransportError('the way to it was closed', { fault: 'broken', sent: false });
   }
 

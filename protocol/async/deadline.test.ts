@@ -81,6 +81,19 @@ describe('Deadline', () => {
     await expect(next.race(never)).rejects.toThrow('aborted');
   });
 
+  test('it tells with and without a signal, also who comes late, and not who has left', () => {
+    const caller = new AbortController();
+    using deadline = new Deadline({ ms: 1000, signal: caller.signal, late });
+    const told: unknown[] = [];
+    deadline.whenOver((reason) => told.push(reason));
+    deadline.whenOver(() => told.push('left'))();
+    caller.abort('gone');
+    deadline.whenOver((reason) => told.push(reason));
+    vi.advanceTimersByTime(1000);
+    expect(told).toEqual(['gone', 'gone']);
+    expect(deadline.signal.reason).toBe('gone');
+  });
+
   test('once it is over, nothing is left', () => {
     const caller = new AbortController();
     const deadline = new Deadline({ ms: 1000, signal: caller.signal, late });

@@ -37,29 +37,57 @@ export async function endsWithin(ms: number, work: Promise<unknown>): Promise<bo
   return await within(ms, done, false);
 }
 
+/** The end of a wait, if it comes. */
+export interface Ending {
+  /** Aborts when the wait is over, with the reason. */
+  readonly signal: AbortSignal;
+  /** The same without a signal, which would be a good part of what a short call costs. @returns what takes it back */
+  whenOver(listener: (reason: unknown) => void): () => void;
+}
+
 /** How long something may take, and a caller that may go away: whichever comes first ends it. */
-export class Deadline implements Disposable {
-  readonly #controller = new AbortController();
+export class Deadline implements Ending, Disposable {
+  /** Made when somebody asks for its signal. */
+  #controller: AbortController | undefined;
+  readonly #listeners = new Set<(reason: unknown) => void>();
   readonly #caller: AbortSignal | undefined;
   readonly #onAbort: () => void;
   readonly #timer: NodeJS.Timeout;
+  #over: { readonly reason: unknown } | undefined;
 
   constructor({ ms, signal, late, left }: DeadlineOptions) {
     this.#caller = signal;
-    this.#onAbort = () => this.#controller.abort(left?.() ?? signal?.reason);
-    this.#timer = setTimeout(() => this.#controller.abort(late()), ms);
+    this.#onAbort = () => this.#end(left?.() ?? signal?.reason);
+    this.#timer = setTimeout(() => this.#end(late()), ms);
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** Aborts when it is over, with the error as its reason. */
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#over) this.#controller.abort(this.#over.reason);
+    }
     return this.#controller.signal;
+  }
+
+  whenOver(listener: (reason: unknown) => void): () => void {
+    if (this.#over) listener(this.#over.reason);
+    else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Waits for `work`, if it ends in time; else it goes on, and nobody hears of its end. @throws the error */
   race<T>(work: Promise<T>): Promise<T> {
     return waitFor(work, this.signal);
+  }
+
+  #end(reason: unknown): void {
+    if (this.#over) return;
+    this.#over = { reason };
+    this.#controller?.abort(reason);
+    for (const listener of this.#listeners) listener(reason);
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Deadline } from '@cleat/protocol/async/deadline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endingOf, never } from '../ending.fixture.js';
 import { SocketCarrier } from '../socket.js';
 
 /** Answers that do not come in one piece, or not as most do, on connections that are kept. */
@@ -12,8 +14,7 @@ let carrier: SocketCarrier;
 /** The requests in whole, after the number of their connection. */
 let arrived: string[];
 const open = new Set<Socket>();
-const never = new AbortController().signal;
-const ask = (body = '{}', signal = never) => carrier.call('/get', body, signal, true);
+const ask = (body = '{}', ending = never) => carrier.call('/get', body, ending, true);
 
 beforeEach(() => {
   directory = mkdtempSync('/tmp/cleat-kept-');
@@ -127,12 +128,21 @@ test('an answer that breaks off, or never ends', async () => {
   await expect(ask()).rejects.toMatchObject({ fault: 'broken', sent: true });
   await ask();
   const stop = new AbortController();
-  const waits = ask('{}', stop.signal);
+  const waits = ask('{}', endingOf(stop.signal));
   await expect.poll(() => arrived.length).toBe(4);
   stop.abort(new Error('late'));
   await expect(waits).rejects.toThrow('late');
   expect(await ask()).toEqual({ status: 200, text: '{}' });
   expect(connections()).toEqual([1, 1, 2, 2, 3]);
+});
+
+test('a caller that has gone already asks nothing', async () => {
+  await plugin(plain);
+  await expect(ask('{}', endingOf(AbortSignal.abort(new Error('gone'))))).rejects.toThrow('gone');
+  using late = new Deadline({ ms: 1000, signal: AbortSignal.abort(new Error('gone')), late: () => new Error('late') });
+  await expect(ask('{}', late)).rejects.toThrow('gone');
+  await ask();
+  expect(arrived).toHaveLength(1);
 });
 
 test('a connection that will not be kept for a second is not used again', async () => {

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Reply } from '@cleat/protocol/answer';
+import type { Ending } from '@cleat/protocol/async/deadline';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import type { Ways } from '../connect.js';
 import { type PlainHead, readPlainHead } from './plain-answer.js';
@@ -15,6 +16,11 @@ const keptMs = 10_000;
 
 const headers = `Accept: ${pluginMediaType}\r\nContent-Type: ${pluginMediaType}\r\nConnection: keep-alive\r\n`;
 
+/** The caller waits no longer, for that reason. */
+export class Over {
+  constructor(readonly reason: unknown) {}
+}
+
 /** Work on a connection belongs to none of those who use it, not even to the first. */
 const nobodys = new AsyncResource('kept connection of an extension');
 
@@ -22,8 +28,8 @@ const nobodys = new AsyncResource('kept connection of an extension');
 interface Waiting {
   resolve(answer: Reply | Duplex): void;
   reject(error: unknown): void;
-  readonly signal: AbortSignal;
-  onAbort(): void;
+  /** Its caller no longer ends the wait. */
+  release(): void;
 }
 
 /**
@@ -76,6 +82,11 @@ export class KeptConnection {
     return this.#answering;
   }
 
+  /** Whether Node's client has it. */
+  get wasHandedOver(): boolean {
+    return this.#handedOver;
+  }
+
   /** Whether another message can be sent on it. */
   get isFree(): boolean {
     return !(this.#waiting || this.#handedOver || this.#socket.destroyed) && this.#socket.writableLength === 0;
@@ -84,16 +95,18 @@ export class KeptConnection {
   /**
    * Sends a message while it {@link isFree}.
    * @returns the answer, or the rest of the connection if Node's client has to read it
-   * @throws the signal's reason; else what broke the connection
+   * @throws Over with the reason of the ending; else what broke the connection
    */
-  ask(path: string, body: string, signal: AbortSignal): Promise<Reply | Duplex> {
+  ask(path: string, body: string, ending: Ending): Promise<Reply | Duplex> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
+      const waiting: Waiting = { resolve, reject, release: () => {} };
+      this.#waiting = waiting;
+      waiting.release = ending.whenOver((reason) => {
         this.#socket.destroy();
-        this.#settle()?.reject(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting = { resolve, reject, signal, onAbort };
+        this.#settle()?.reject(new Over(reason));
+      });
+      // It was over already.
+      if (this.#waiting !== waiting) return;
       this.#reused = this.#served > 0;
       this.#answering = false;
       const length = Buffer.byteLength(body);
@@ -178,7 +191,7 @@ export class KeptConnection {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     this.#coming = undefined;
-    waiting?.signal.removeEventListener('abort', waiting.onAbort);
+    waiting?.release();
     return waiting;
   }
 }
