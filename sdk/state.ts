@@ -33,6 +33,7 @@ export class DurableMap<T> {
   #lines = 0;
   /** The last line may have been cut short: a full disk. */
   #torn = false;
+  #closed = false;
 
   /** Opens the file, or makes it (0600) and its directory (0700). A line that cannot be read is logged and left out. */
   constructor(path: string, log: Pick<Logger, 'warn'>, { sync = false }: DurableMapOptions = {}) {
@@ -110,7 +111,10 @@ export class DurableMap<T> {
     }
   }
 
+  /** Once is enough: by the second time its descriptor may be another file's. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#file);
   }
 

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
+import { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
 import type { FirewallNetwork, LinkedPort } from '@cleat/linux/firewall/ruleset';
-import { interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
+import { hostState, interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { Mutex } from '@cleat/protocol/async/mutex';
 import { conflict, forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
@@ -9,6 +10,7 @@ import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind, type OpenedLink, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
+import { isDamaged } from './damage.js';
 import { ensureBridge, removeBridge } from './device.js';
 import { ForwardGuard } from './guard.js';
 import { answering, isLinked, linkedPorts, readLinks } from './linked.js';
@@ -19,6 +21,8 @@ import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
 import { Publisher } from './publisher.js';
 import type { EndpointRecord, NetworkRecord } from './state.js';
+import { HostWatch } from './watch.js';
+import { Zones } from './zones.js';
 
 type Driver = Handlers<typeof networkKind>;
 
@@ -31,6 +35,8 @@ export class BridgeDriver {
   readonly #endpoints: DurableMap<EndpointRecord>;
   readonly #firewall: Firewall | undefined;
   readonly #guard: ForwardGuard;
+  readonly #zones: Zones;
+  readonly #watch: HostWatch;
   readonly #sweeper: LinkSweeper;
   readonly #proxy: PortProxy;
   readonly #ports: HostPorts;
@@ -48,8 +54,19 @@ export class BridgeDriver {
     this.#networks = new DurableMap(`${options.stateDir}/networks.journal`, log);
     this.#endpoints = new DurableMap(`${options.stateDir}/endpoints.journal`, log);
     const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
-    this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`) : undefined;
-    this.#guard = new ForwardGuard(`cleat:${tag}`, log);
+    const foreign = new ForeignChanges();
+    this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`, foreign) : undefined;
+    this.#guard = new ForwardGuard(`cleat:${tag}`, foreign, log);
+    this.#zones = new Zones(foreign, log);
+    this.#watch = new HostWatch(
+      [
+        { after: 'bridges', look: () => this.#mendBridges() },
+        { after: 'rules of the firewall', look: () => this.#mendRules() },
+        { after: 'rules where another drops our packets', look: () => this.#guard.look() },
+        { after: "firewalld's zone", look: () => this.#zones.look() },
+      ],
+      log,
+    );
     this.#proxy = new PortProxy(options.stateDir, log);
     this.#ports = new HostPorts(this.#proxy);
     this.#publisher = new Publisher({
@@ -86,17 +103,36 @@ export class BridgeDriver {
   }
 
   /**
-   * Leaves endpoints and their networks as they are: containers outlive their engine. So do networks that a user made;
-   * the default one, when no container is on it, is made anew by {@link restore}.
+   * Leaves endpoints and their networks as they are: containers outlive their engine. A network that no container is on
+   * leaves the host, and is made anew by {@link restore}.
    */
   async close(): Promise<void> {
+    await this.#watch.stop();
     await this.#sweeper.close();
-    await this.#inTurn(() => this.#removeIdleDefault());
-    this.#guard.close();
+    await this.#inTurn(() => this.#removeIdle());
     await this.#proxy.end();
     for (const { ports } of this.#endpoints.values()) await this.#ports.release(ports);
     this.#networks.close();
     this.#endpoints.close();
+  }
+
+  /** Somebody deleted them, set them down, or took their addresses. */
+  async #mendBridges(): Promise<void> {
+    const damaged = (host = hostState()) =>
+      this.#networks.values().filter((network) => !network.making && isDamaged(network, host));
+    if (damaged().length === 0) return;
+    await this.#inTurn(async () => {
+      for (const network of damaged()) {
+        await this.#remake(network);
+        this.#log.warn('a bridge had been changed by somebody else, and was made anew', { bridge: network.bridge });
+      }
+    });
+  }
+
+  async #mendRules(): Promise<void> {
+    if (await this.#firewall?.mend()) {
+      this.#log.warn('rules of the firewall had been removed by somebody else, and were made anew');
+    }
   }
 
   /** The bridge as it was, with the interfaces of containers that run. */
@@ -115,15 +151,16 @@ export class BridgeDriver {
     return this.#endpoints.values().some(({ networkId, ports }) => networkId === id && ports.length > 0);
   }
 
-  async #removeIdleDefault(): Promise<void> {
+  /** The next start makes them anew. */
+  async #removeIdle(): Promise<void> {
     const inUse = new Set(this.#endpoints.values().map(({ networkId }) => networkId));
-    const idle = this.#networks.values().filter(({ id, owned, isDefault }) => isDefault && owned && !inUse.has(id));
+    const idle = this.#networks.values().filter(({ id, owned }) => owned && !inUse.has(id));
     if (idle.length === 0) return;
     try {
       for (const { bridge } of idle) await removeBridge(bridge, this.#links);
       await this.#applyRules(this.#networks.values().filter((network) => !idle.includes(network)));
     } catch (error) {
-      this.#log.error('the default network was not removed from this host', { error: messageOf(error) });
+      this.#log.error('networks without containers were not removed from this host', { error: messageOf(error) });
     }
   }
 
@@ -317,7 +354,9 @@ export class BridgeDriver {
         networks.map(({ bridge }) => bridge),
         six,
       ),
+      this.#zones.protect(networks.map(({ bridge }) => bridge)),
     ]);
+    if (networks.length > 0) this.#watch.start();
     for (const [at, network] of networks.entries()) this.#answerForLinked(network, links[at] ?? []);
   }
 

@@ -1,10 +1,7 @@
-import { assertForward } from '@cleat/linux/firewall/forward';
-import { rulesetGeneration } from '@cleat/linux/syscall/netfilter';
+import type { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
+import { assertForward, hasLegacyRules } from '@cleat/linux/firewall/forward';
 import { messageOf } from '@cleat/protocol/errors';
-import { setInterval } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
-
-const intervalMs = 3_000;
 
 /**
  * Keeps our bridges' tagged rules where a dockerd or an iptables policy would drop their packets; they vanish whenever
@@ -12,15 +9,17 @@ const intervalMs = 3_000;
  */
 export class ForwardGuard {
   readonly #tag: string;
+  readonly #foreign: ForeignChanges;
   readonly #log: Logger;
   #bridges: readonly string[] = [];
   #six = false;
-  #generation: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  /** The number of others' changes after which ours were last there. */
+  #thereAfter: number | undefined;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(tag: string, log: Logger) {
+  constructor(tag: string, foreign: ForeignChanges, log: Logger) {
     this.#tag = tag;
+    this.#foreign = foreign;
     this.#log = log;
   }
 
@@ -30,43 +29,32 @@ export class ForwardGuard {
     const hadSix = this.#six;
     this.#bridges = bridges;
     this.#six = six;
-    if (had || bridges.length > 0) await this.#assert(six || hadSix);
-    if (bridges.length > 0) this.#timer ??= setInterval(() => this.#look(), intervalMs).unref();
-    else this.close();
+    if (!had && bridges.length === 0) return;
+    await this.#assert(six || hadSix).catch((error: unknown) =>
+      this.#log.warn('iptables rules for our bridges could not be set; containers may not reach each other', {
+        error: messageOf(error),
+      }),
+    );
   }
 
-  close(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+  /** @throws System with what iptables said */
+  async look(): Promise<void> {
+    if (this.#bridges.length === 0) return;
+    const changes = this.#foreign.count();
+    // Changes to rules of the older iptables are not counted.
+    if ((changes === undefined || changes === this.#thereAfter) && !hasLegacyRules()) return;
+    await this.#assert(this.#six);
   }
 
-  #look(): void {
-    const generation = this.#read();
-    if (generation === undefined || generation === this.#generation) return;
-    void this.#assert(this.#six);
-  }
-
+  /** One at a time. */
   #assert(six: boolean): Promise<void> {
-    this.#work = this.#work.then(async () => {
-      try {
-        await assertForward(this.#bridges, this.#tag);
-        if (six) await assertForward(this.#bridges, this.#tag, true);
-      } catch (error) {
-        this.#log.warn('iptables rules for our bridges could not be set; containers may not reach each other', {
-          error: messageOf(error),
-        });
-      }
-      this.#generation = this.#read();
+    const asserted = this.#work.then(async () => {
+      const changes = this.#foreign.count();
+      await this.#foreign.own(() => assertForward(this.#bridges, this.#tag));
+      if (six) await this.#foreign.own(() => assertForward(this.#bridges, this.#tag, true));
+      this.#thereAfter = changes;
     });
-    return this.#work;
-  }
-
-  #read(): number | undefined {
-    try {
-      return rulesetGeneration();
-    } catch {
-      // A kernel without nf_tables: nothing to watch, and the networks' creation has said so.
-      return undefined;
-    }
+    this.#work = asserted.catch(() => {});
+    return asserted;
   }
 }

@@ -10,6 +10,7 @@ import { run } from '@cleat/linux/process/run';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BridgeDriver } from './driver.js';
+import { HostWatch } from './watch.js';
 
 const tag = randomBytes(3).toString('hex');
 const block = `10.90.${Number.parseInt(tag.slice(0, 2), 16) % 250}`;
@@ -32,11 +33,15 @@ const open = (engineId = `unit${tag}`) =>
     silentLogger,
   );
 
+/** What counts as killed here lives on in this process: it must not look after the host. */
+let unwatched: { mockRestore(): void };
 beforeEach(() => {
+  unwatched = vi.spyOn(HostWatch.prototype, 'start').mockImplementation(() => {});
   stateDir = mkdtempSync(join(tmpdir(), 'cleat-bridge-'));
   driver = open();
 });
 afterEach(async () => {
+  unwatched.mockRestore();
   for (const path of namespaces.splice(0)) removeNamespace(path);
   await driver.close();
   await run('ip', ['link', 'delete', device]);
@@ -192,33 +197,29 @@ test.each([
   await expect(createNetwork(options)).rejects.toThrow(message);
 });
 
-test('the default network leaves the host with an engine whose containers have ended, and comes back with it', async () => {
-  const rules = async () => (await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).stdout;
-  await createNetwork({ 'com.docker.network.bridge.default_bridge': 'true' });
-  await join_('e1', 2);
-  await driver.close();
-  expect(interfaceNames()).toContain(device);
-  expect(await rules()).toContain(device);
+test.each(['true', 'false'])(
+  'a network leaves the host with an engine whose containers have ended, and comes back with it; default: %s',
+  async (isDefault) => {
+    const rules = async () => (await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).stdout;
+    await createNetwork({ 'com.docker.network.bridge.default_bridge': isDefault });
+    await join_('e1', 2);
+    await driver.close();
+    expect(interfaceNames()).toContain(device);
+    expect(await rules()).toContain(device);
 
-  driver = open();
-  await driver.restore();
-  await driver.handlers().DeleteEndpoint({ NetworkID: 'n1', EndpointID: 'e1' }, context);
-  await driver.close();
-  expect(interfaceNames()).not.toContain(device);
-  expect(await rules()).toBe('');
+    driver = open();
+    await driver.restore();
+    await driver.handlers().DeleteEndpoint({ NetworkID: 'n1', EndpointID: 'e1' }, context);
+    await driver.close();
+    expect(interfaceNames()).not.toContain(device);
+    expect(await rules()).toBe('');
 
-  driver = open();
-  await driver.restore();
-  expect((await linkFacts(device))?.addresses).toEqual([`${block}.1/24`]);
-  expect(await rules()).toContain(device);
-});
-
-test('a network that a user made stays on the host', async () => {
-  await createNetwork();
-  await driver.close();
-  expect(interfaceNames()).toContain(device);
-  driver = open();
-});
+    driver = open();
+    await driver.restore();
+    expect((await linkFacts(device))?.addresses).toEqual([`${block}.1/24`]);
+    expect(await rules()).toContain(device);
+  },
+);
 
 test('containers are hidden behind the address that the network names', async () => {
   await createNetwork({ 'com.docker.network.host_ipv4': '192.0.2.77' });
@@ -275,4 +276,39 @@ test('ports of a family are closed when another endpoint is its way out, and the
   expect(await published('ipv4', 'ipv6')).toMatchObject([four, { HostIP: '::' }]);
   expect(await published()).toEqual([]);
   expect(await published('ipv6')).toMatchObject([{ HostIP: '::' }]);
+});
+
+/** Damage that somebody does, and what is there again afterwards. */
+const table = `cleat_unit${tag}`;
+const nft = (...args: string[]) => run('nft', args);
+const published = async () => (await nft('list', 'map', 'inet', table, 'published')).stdout;
+test.each<[string, () => Promise<unknown>]>([
+  ['the table is deleted', () => nft('delete', 'table', 'inet', table)],
+  ['all chains of the table are flushed', () => nft('flush', 'table', 'inet', table)],
+  ['one chain is flushed', () => nft('flush', 'chain', 'inet', table, 'ports')],
+  ['published ports are taken out of their map', () => nft('flush', 'map', 'inet', table, 'published')],
+  ['the bridge is deleted', () => run('ip', ['link', 'delete', device])],
+  ['the bridge is set down', () => run('ip', ['link', 'set', device, 'down'])],
+  ['the bridge loses its address', () => run('ip', ['address', 'flush', 'dev', device])],
+])('what is damaged is made anew: %s', async (_, damage) => {
+  unwatched.mockRestore();
+  await createNetwork();
+  const inside = await join_('e1', 2);
+  const ids = { NetworkID: 'n1', EndpointID: 'e1' };
+  const HostPort = 20_000 + (Number.parseInt(tag, 16) % 10_000);
+  await driver
+    .handlers()
+    .ProgramExternalConnectivity?.(
+      { ...ids, Options: { 'com.docker.network.portmap': [{ Proto: 6, Port: 80, HostPort, HostPortEnd: HostPort }] } },
+      context,
+    );
+  const whole = async () => ({
+    ping: (await inside('busybox', 'ping', '-c1', '-W1', `${block}.1`)).code,
+    rules: (await nft('list', 'chain', 'inet', table, 'ports')).stdout.includes('@published_on'),
+    port: (await published()).includes(`tcp . ${HostPort} : ${block}.2 . 80`),
+  });
+  const good = { ping: 0, rules: true, port: true };
+  expect(await whole()).toEqual(good);
+  await damage();
+  await expect.poll(whole).toEqual(good);
 });

@@ -49,12 +49,14 @@ export class Publisher {
       ...(had === undefined ? routedPorts(bindings, kept, network) : []),
       ...(await this.#parts.ports.allocate(bindings, { ...kept, hostIp: network.hostIp }, missing)),
     ].map((port) => (network.trusted && isTranslated(port) ? { ...port, direct: true as const } : port));
+    // On record first: whoever makes the whole table anew meanwhile makes it with these.
+    this.#parts.endpoints.set(id, { ...kept, gatewayFor: wanted, ports: [...kept.ports, ...added] });
     try {
       await this.#parts.firewall?.publish(added);
       this.#forgetFlows(added);
       this.#parts.routeLocal(network);
-      this.#parts.endpoints.set(id, { ...kept, gatewayFor: wanted, ports: [...kept.ports, ...added] });
     } catch (error) {
+      this.#parts.endpoints.set(id, kept);
       await this.#parts.ports.release(added);
       throw error;
     }

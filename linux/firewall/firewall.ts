@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
+import { ForeignChanges } from './foreign-changes.js';
 import {
   directElements,
   type FirewallNetwork,
@@ -9,11 +11,20 @@ import {
   portElement,
   ruleset,
 } from './ruleset.js';
+import { sameShape, shapeOfListing, shapeOfScript } from './shape.js';
 
 interface Change {
   script: string;
+  /** Called when the rules are the changed ones. */
+  done(): void;
   resolve(): void;
   reject(error: unknown): void;
+}
+
+interface Contents {
+  readonly networks: readonly FirewallNetwork[];
+  readonly ports: readonly PublishedPort[];
+  readonly links: readonly LinkedPort[];
 }
 
 /**
@@ -25,10 +36,16 @@ export class Firewall {
   readonly table: string;
   #pending: Change[] = [];
   #running = false;
+  /** What the table was last made to be; undefined while there is to be none. */
+  #contents: Contents | undefined;
+  readonly #foreign: ForeignChanges;
+  /** The number of others' changes after which ours was last known to be whole. */
+  #wholeAfter: number | undefined;
 
   /** @param table name of the `inet` table, unique per engine */
-  constructor(table: string) {
+  constructor(table: string, foreign = new ForeignChanges()) {
     this.table = table;
+    this.#foreign = foreign;
   }
 
   /** Replaces all rules in one transaction. @throws System with what nft said */
@@ -37,7 +54,36 @@ export class Firewall {
     ports: readonly PublishedPort[],
     links: readonly LinkedPort[] = [],
   ): Promise<void> {
-    return this.#change(ruleset(this.table, networks, ports, links));
+    return this.#change(ruleset(this.table, networks, ports, links), () => {
+      this.#contents = { networks, ports, links };
+    });
+  }
+
+  /**
+   * Makes the table anew if somebody flushed it, wholly or in part. A look costs one netlink message, unless somebody
+   * has changed any rules of this host since the last one.
+   * @returns whether it had to be made anew
+   * @throws System with what nft said
+   */
+  async mend(): Promise<boolean> {
+    // What runs now ends in a state that the next look sees.
+    if (!this.#contents || this.#running) return false;
+    const changes = this.#foreign.count();
+    if (changes === undefined || changes === this.#wholeAfter) return false;
+    this.#running = true;
+    try {
+      const { networks, ports, links } = this.#contents;
+      const whole = ruleset(this.table, networks, ports, links);
+      const listed = await run('nft', ['-j', 'list', 'table', 'inet', this.table]);
+      if (listed.code === 0 && sameShape(shapeOfListing(listed.stdout), shapeOfScript(whole))) {
+        this.#wholeAfter = changes;
+        return false;
+      }
+      await this.#foreign.own(() => nft(whole));
+      return true;
+    } finally {
+      void this.#drain();
+    }
   }
 
   publish(ports: readonly PublishedPort[]): Promise<void> {
@@ -49,6 +95,7 @@ export class Firewall {
           .map(({ map, key, value }) => `add element inet ${this.table} ${map} { ${key} : ${value} }\n`),
         ...directElements(ports).map(({ set, key }) => `add element inet ${this.table} ${set} { ${key} }\n`),
       ].join(''),
+      () => this.#setPorts((there) => [...without(there, ports), ...ports]),
     );
   }
 
@@ -62,18 +109,25 @@ export class Firewall {
           .map(({ map, key }) => `delete element inet ${this.table} ${map} { ${key} }\n`),
         ...directElements(ports).map(({ set, key }) => `delete element inet ${this.table} ${set} { ${key} }\n`),
       ].join(''),
+      () => this.#setPorts((there) => without(there, ports)),
     );
   }
 
   /** Removes the table; none there is fine. */
   remove(): Promise<void> {
-    return this.#change(`table inet ${this.table}\ndelete table inet ${this.table}\n`);
+    return this.#change(`table inet ${this.table}\ndelete table inet ${this.table}\n`, () => {
+      this.#contents = undefined;
+    });
   }
 
-  #change(script: string): Promise<void> {
+  #setPorts(change: (there: readonly PublishedPort[]) => readonly PublishedPort[]): void {
+    if (this.#contents) this.#contents = { ...this.#contents, ports: change(this.#contents.ports) };
+  }
+
+  #change(script: string, done: () => void): Promise<void> {
     if (!script) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#pending.push({ script, resolve, reject });
+      this.#pending.push({ script, done, resolve, reject });
       if (!this.#running) void this.#drain();
     });
   }
@@ -91,8 +145,11 @@ export class Firewall {
   /** One transaction for all; if it fails, one for each, so that only the culprit's caller hears of it. */
   async #runTogether(changes: readonly Change[]): Promise<void> {
     try {
-      await nft(changes.map(({ script }) => script).join(''));
-      for (const { resolve } of changes) resolve();
+      await this.#foreign.own(() => nft(changes.map(({ script }) => script).join('')));
+      for (const { done, resolve } of changes) {
+        done();
+        resolve();
+      }
     } catch (error) {
       const [only] = changes;
       if (changes.length === 1) only?.reject(error);
@@ -100,6 +157,9 @@ export class Firewall {
     }
   }
 }
+
+const without = (all: readonly PublishedPort[], some: readonly PublishedPort[]): PublishedPort[] =>
+  all.filter((one) => !some.some((port) => isDeepStrictEqual(port, one)));
 
 /** Runs an nft script: all of it or nothing. @throws System with what nft said, Unavailable without nft */
 async function nft(script: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { systemError } from '@cleat/protocol/errors';
+import { readOptional } from '../files/optional.js';
 import { run } from '../process/run.js';
 
 /**
@@ -12,6 +13,9 @@ export interface ForwardRules {
   /** Tagged rules that are there: `chain rest-of-rule`. */
   present: string[];
 }
+
+/** Whether the iptables from before nf_tables has rules here. */
+export const hasLegacyRules = (): boolean => readOptional('/proc/self/net/ip_tables_names').trim() !== '';
 
 /** Reads `iptables -S`. */
 export function readForwardRules(listing: string, tag: string): ForwardRules {

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { type Block, formatBlock, parseCidr } from '@cleat/protocol/cidr';
+import { addressBytes, type Block, formatBlock, parseCidr } from '@cleat/protocol/cidr';
 import { parseInterfaceNames } from '@cleat/protocol/net-dev';
+import { readOptional } from '../files/optional.js';
 import { run } from '../process/run.js';
-import { errnoOf } from '../syscall/errno.js';
 
 /**
  * Blocks of addresses that this host uses: those of its interfaces and of its routes, without the default route.
@@ -23,17 +23,46 @@ export function usedBlocks(): Block[] {
 }
 
 /** Destinations in the kernel's IPv4 routing table (/proc/net/route), as CIDR. */
-export function routedV4(table: string): string[] {
-  const found: string[] = [];
+export const routedV4 = (table: string): string[] => routesV4(table).map(({ cidr }) => cidr);
+
+/** The same with the interfaces, without the default route. */
+function routesV4(table: string): { link: string; cidr: string }[] {
+  const found: { link: string; cidr: string }[] = [];
   for (const line of table.split('\n').slice(1)) {
     const columns = line.trim().split(/\s+/);
-    const [destination, mask] = [columns[1], columns[7]];
+    const [link = '', destination, mask] = [columns[0], columns[1], columns[7]];
     if (!destination || !mask || mask === '00000000') continue;
     const prefix = [...Number.parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length;
     const bytes = destination.match(/../g)?.reverse() ?? [];
-    found.push(`${bytes.map((byte) => Number.parseInt(byte, 16)).join('.')}/${prefix}`);
+    found.push({ link, cidr: `${bytes.map((byte) => Number.parseInt(byte, 16)).join('.')}/${prefix}` });
   }
   return found;
+}
+
+/** The interfaces of this process's namespace, as far as a few files of /proc tell. */
+export interface HostState {
+  has(link: string): boolean;
+  /** Whether the interface is up and has this address, a CIDR. */
+  serves(link: string, cidr: string): boolean;
+}
+
+/** From /proc, no process. */
+export function hostState(): HostState {
+  const names = interfaceNames();
+  const routes = new Set(routesV4(readOptional('/proc/self/net/route')).map(({ link, cidr }) => `${link} ${cidr}`));
+  const six = readOptional('/proc/self/net/if_inet6').split('\n');
+  const addresses = new Set(
+    six.map((line) => line.split(/\s+/)).map(([address, , , , , link]) => `${link} ${address}`),
+  );
+  return {
+    has: (link) => names.has(link),
+    serves(link, cidr) {
+      const { block } = parseCidr(cidr);
+      // The kernel has the route for as long as the interface is up and has an address there.
+      if (block.family === 4) return routes.has(`${link} ${formatBlock(block)}`);
+      return addresses.has(`${link} ${Buffer.from(addressBytes(cidr.split('/')[0] ?? '')).toString('hex')}`);
+    },
+  };
 }
 
 /** Names of interfaces over which this host has a default route, IPv4. From /proc, no process. */
@@ -126,14 +155,4 @@ export const ownNamespace = (): string => `/proc/${process.pid}/ns/net`;
 /** Files in a directory of namespaces. */
 export function namespaceFiles(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
-}
-
-function readOptional(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    // A kernel without IPv6 has no such file; anything else is worth knowing.
-    if (errnoOf(error) === 'ENOENT') return '';
-    throw error;
-  }
 }

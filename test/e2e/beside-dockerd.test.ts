@@ -1,19 +1,14 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { mkdtempSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { busyboxTar } from './support/busybox.js';
 import { clientOf } from './support/client.js';
 import { docker } from './support/docker.js';
 import { type Engine, startEngine } from './support/engine.js';
-import { Program } from './support/program.js';
 import { StockDockerd, stockDockerdInstalled } from './support/stock-dockerd.js';
+import { at, got, hostAddress, World, worldAddress } from './support/world.js';
 
 /** An engine and a stock dockerd in one network namespace, as on one host: neither cuts the other's containers off. */
 const bridged = ['--bridge=', '--bip=10.231.7.1/24', '--iptables=true', '--ip-forward=true'];
-const hostAddress = '198.51.100.1';
-const worldAddress = '198.51.100.2';
 
 test.runIf(stockDockerdInstalled).each(['dockerd', 'Cleat'] as const)(
   'both serve, and each goes on when the other has ended; %s starts first',
@@ -88,61 +83,3 @@ test.runIf(stockDockerdInstalled).each(['dockerd', 'Cleat'] as const)(
     expect(await inside('ip', '-o', 'link')).not.toContain(engine.bridge);
   },
 );
-
-async function at(pid: number, command: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('nsenter', [`--net=/proc/${pid}/ns/net`, command, ...args]);
-  return stdout;
-}
-
-/** A shell command that says the last line of a page. Statically linked, `wget` of busybox may fail to resolve names. */
-function got(url: string, before = ''): string {
-  const { hostname, port, pathname } = new URL(url);
-  return `printf 'GET ${pathname} HTTP/1.0\\r\\n\\r\\n' | ${before}nc -w 3 ${hostname} ${port || 80} | tail -n 1`;
-}
-
-/** The world outside: a namespace with a cable to the engines' namespace, and a server that says who it is. */
-class World implements AsyncDisposable {
-  private constructor(
-    readonly program: Program,
-    readonly directory: string,
-  ) {}
-
-  static async start(directory: string, hostPid: number): Promise<World> {
-    writeFileSync(join(directory, 'f'), 'world\n');
-    const script = `ip link set lo up; touch ${directory}/there; exec busybox httpd -f -p 80 -h ${directory}`;
-    const world = new World(new Program('unshare', ['--net', 'sh', '-c', script]), directory);
-    await world.program.made(join(directory, 'there'));
-    await at(hostPid, 'ip', 'link', 'set', 'lo', 'up');
-    await at(
-      hostPid,
-      'ip',
-      'link',
-      'add',
-      'cable0',
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'cable1',
-      'netns',
-      String(world.program.pid),
-    );
-    for (const [pid, link, address] of [
-      [hostPid, 'cable0', hostAddress],
-      [world.program.pid, 'cable1', worldAddress],
-    ] as const) {
-      await at(pid, 'ip', 'address', 'add', `${address}/24`, 'dev', link);
-      await at(pid, 'ip', 'link', 'set', link, 'up');
-    }
-    return world;
-  }
-
-  fetch(url: string): Promise<string> {
-    return at(this.program.pid, 'sh', '-c', got(url, 'busybox ')).catch(String);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.program.end('SIGKILL');
-    rmSync(this.directory, { recursive: true });
-  }
-}
