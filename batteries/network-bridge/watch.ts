@@ -19,7 +19,7 @@ export interface Look {
 export class HostWatch {
   readonly #looks: readonly Look[];
   readonly #log: Logger;
-  /** What failed, and how: told once, until it works again. */
+  /** Looks that failed, and how. Each failure is told once, until the look works again. */
   readonly #failing = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
