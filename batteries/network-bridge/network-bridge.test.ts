@@ -33,7 +33,7 @@ const open = (engineId = `unit${tag}`) =>
     silentLogger,
   );
 
-/** What counts as killed here lives on in this process: it must not look after the host. */
+/** A driver that a test calls killed lives on in this process: it must not look after the host. */
 let unwatched: { mockRestore(): void };
 beforeEach(() => {
   unwatched = vi.spyOn(HostWatch.prototype, 'start').mockImplementation(() => {});

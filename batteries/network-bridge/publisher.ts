@@ -49,7 +49,7 @@ export class Publisher {
       ...(had === undefined ? routedPorts(bindings, kept, network) : []),
       ...(await this.#parts.ports.allocate(bindings, { ...kept, hostIp: network.hostIp }, missing)),
     ].map((port) => (network.trusted && isTranslated(port) ? { ...port, direct: true as const } : port));
-    // On record first: whoever makes the whole table anew meanwhile makes it with these.
+    // On record first: if the whole table is made anew meanwhile, these ports must be in it.
     this.#parts.endpoints.set(id, { ...kept, gatewayFor: wanted, ports: [...kept.ports, ...added] });
     try {
       await this.#parts.firewall?.publish(added);

@@ -6,7 +6,7 @@ import type { Logger } from '@cleat/protocol/log';
 const intervalMs = 400;
 
 export interface Look {
-  /** What it looks after, for the log: `the firewall's rules`. */
+  /** Name of the things that it looks after, for the log: `the firewall's rules`. */
   readonly after: string;
   /** Looks, and puts right what others have damaged. */
   look(): Promise<void>;

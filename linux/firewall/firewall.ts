@@ -36,7 +36,7 @@ export class Firewall {
   readonly table: string;
   #pending: Change[] = [];
   #running = false;
-  /** What the table was last made to be; undefined while there is to be none. */
+  /** The contents that the table was last given; undefined while there is to be no table. */
   #contents: Contents | undefined;
   readonly #foreign: ForeignChanges;
   /** The number of others' changes after which ours was last known to be whole. */
@@ -66,7 +66,7 @@ export class Firewall {
    * @throws System with what nft said
    */
   async mend(): Promise<boolean> {
-    // What runs now ends in a state that the next look sees.
+    // The next look sees the state in which a change that runs now ends.
     if (!this.#contents || this.#running) return false;
     const changes = this.#foreign.count();
     if (changes === undefined || changes === this.#wholeAfter) return false;

@@ -29,7 +29,7 @@ export class ForeignChanges {
   }
 }
 
-/** Undefined: a kernel without nf_tables. Whoever needs rules there is told so when they are made. */
+/** Undefined: a kernel without nf_tables. The caller who makes rules there gets an error. */
 function readGeneration(): number | undefined {
   try {
     return rulesetGeneration();

@@ -22,7 +22,7 @@ const ports: PublishedPort[] = [8080, 8081].flatMap((hostPort) =>
 const links = [{ from: '10.97.1.2', to: '10.97.1.3', protocol: 'udp' as const, port: 53 }];
 const script = ruleset('cleat_test', networks, ports, links);
 
-/** What nft says of the table after some damage, in a namespace of its own. */
+/** The table as nft lists it after some damage, in a namespace of its own. */
 const listed = async (damage: string): Promise<string> => {
   const commands = `nft -f -; ${damage}; nft -j list table inet cleat_test`;
   return (await run('unshare', ['--net', 'sh', '-ec', commands], { input: script })).stdout;

@@ -4,7 +4,7 @@
  */
 export type Shape = ReadonlyMap<string, number>;
 
-/** Of a script as `ruleset.ts` writes it: a rule a line. */
+/** The shape that a script of `ruleset.ts` gives to a table. Such a script has one rule a line. */
 export function shapeOfScript(script: string): Shape {
   const shape = new Map<string, number>();
   let name = '';
@@ -32,7 +32,7 @@ interface Listed {
   set?: { name: string; elem?: unknown[] };
 }
 
-/** Of what `nft -j list table` prints. */
+/** The shape of a table that `nft -j list table` has printed. */
 export function shapeOfListing(json: string): Shape {
   const shape = new Map<string, number>();
   const { nftables = [] } = JSON.parse(json) as { nftables?: Listed[] };
