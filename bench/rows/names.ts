@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { run } from '@cleat/linux/process/run';
 import { systemError } from '@cleat/protocol/errors';
 import type { BenchEngine } from '../engines.js';
@@ -12,11 +14,12 @@ const seconds = 3;
 async function answersPerSecond(engine: BenchEngine, clients: number): Promise<number> {
   const shown = await ask(engine, 'GET', `/containers/${containers[0]}/json`);
   const { State } = JSON.parse(shown.toString()) as { State: { Pid: number } };
-  const asked = ['-s', '127.0.0.11', '-l', String(seconds), '-c', String(clients), '-q', '100'];
-  const { code, stdout, stderr } = await run('nsenter', [`--target=${State.Pid}`, '--net', 'dnsperf', ...asked], {
-    input: `${containers[1]} A\n`,
-    env: process.env,
-  });
+  // It reads them again and again.
+  const questions = join(engine.directory, 'questions');
+  writeFileSync(questions, `${containers[1]} A\n`);
+  const asked = ['-s', '127.0.0.11', '-d', questions, '-l', String(seconds), '-c', String(clients), '-q', '100'];
+  const inside = [`--target=${State.Pid}`, '--net', 'dnsperf', ...asked];
+  const { code, stdout, stderr } = await run('nsenter', inside, { env: process.env });
   const [, rate] = /Queries per second:\s+([\d.]+)/.exec(stdout) ?? [];
   if (code !== 0 || rate === undefined) throw systemError(`dnsperf (package dnsperf) failed: ${stderr}`);
   return Number(rate);

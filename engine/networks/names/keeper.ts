@@ -49,6 +49,7 @@ export class NameKeeper {
   #child: { readonly link: NameLink; readonly ended: Promise<unknown> } | undefined;
   #link: Promise<NameLink> | undefined;
   #ending: Promise<void> | undefined;
+  readonly #endedLinks = new WeakSet<NameLink>();
   /** When it dies, it is started again. */
   #isWanted = false;
   #isClosed = false;
@@ -80,6 +81,7 @@ export class NameKeeper {
     } catch (error) {
       if (isClass(error, 'System')) throw error;
       if (!link.isClosed) this.#kill('does not answer', link);
+      await link.closed;
       // The next one is told all, and asked for the answer.
       return await (await this.#connected()).ask(request, this.#patience.answerMs);
     }
@@ -164,11 +166,13 @@ export class NameKeeper {
         (error: unknown) => this.#log.warn('the process of names was not told all', { error: messageOf(error) }),
       )
       .then(() => former && this.#end(former));
-    void link.closed.then(() => this.#lost());
+    void link.closed.then(() => this.#lost(link));
     return link;
   }
 
-  #lost(): void {
+  #lost(link: NameLink): void {
+    // One that was to end: the next one may be on its way.
+    if (this.#endedLinks.has(link)) return;
     this.#link = undefined;
     if (!this.#isWanted || this.#isClosed) return;
     this.#log.warn('the process of names is gone; it is started again');
@@ -216,6 +220,7 @@ export class NameKeeper {
   }
 
   async #end(link: NameLink): Promise<void> {
+    this.#endedLinks.add(link);
     await link.ask({ kind: 'end' }, this.#patience.helloMs).catch(() => {
       // It is gone already.
     });

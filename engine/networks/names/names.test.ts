@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -125,6 +125,17 @@ async function startAnother(): Promise<{ child: ChildProcess; link: NameLink }> 
   return { child, link: await NameLink.open(path) };
 }
 
+/** The processes that were started for this socket. */
+const programsAt = (socket: string): string[] =>
+  readdirSync('/proc').filter((entry) => {
+    try {
+      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').includes(socket);
+    } catch {
+      // It ended meanwhile.
+      return false;
+    }
+  });
+
 test('a process answers with what it was told last, and goes on without the engine', async () => {
   const first = open();
   expect(existsSync(path)).toBe(false);
@@ -183,19 +194,49 @@ test('a process that is killed is there again at once, with all that it knew', a
   expect(await lookUp('other')).toBe('10.0.0.2');
 });
 
-test('a process that hangs is replaced', async () => {
+const keeperOf = (helloMs: number, answerMs: number) =>
+  new NameKeeper(
+    path,
+    silentLogger,
+    { containers: () => [asker], ports: () => ({}), onTold: () => {} },
+    { helloMs, answerMs },
+  );
+
+test('a process that hangs is replaced, when it is found and when it is asked', async () => {
   const service = open();
   await service.put(asker);
-  const pid = listeningPid(path);
+  const pids = [listeningPid(path)];
   await service.close();
-  process.kill(pid, 'SIGSTOP');
-  const known = { containers: () => [asker], ports: () => ({}), onTold: () => {} };
-  const next = new NameKeeper(path, silentLogger, known, { helloMs: 200, answerMs: 10_000 });
+  process.kill(pids[0] ?? 0, 'SIGSTOP');
+  const next = keeperOf(300, 10_000);
   await next.start();
-  expect(listeningPid(path)).not.toBe(pid);
+  pids.push(listeningPid(path));
   await expect.poll(() => lookUp('asker', 200)).toBe('10.0.0.1');
-  await next.close(false);
-  await expect.poll(() => processExists(pid)).toBe(false);
+  await next.close(true);
+
+  const impatient = keeperOf(10_000, 500);
+  await impatient.start();
+  process.kill(pids[1] ?? 0, 'SIGSTOP');
+  expect(await impatient.ask({ kind: 'put', container: db() })).toBeUndefined();
+  pids.push(listeningPid(path));
+  expect(new Set(pids).size).toBe(3);
+  await expect.poll(() => lookUp('db', 200)).toBe('10.0.0.2');
+  await impatient.close(false);
+  await expect.poll(() => pids.filter(processExists)).toEqual([]);
+});
+
+test('a container that comes while the process ends gets the next one', async () => {
+  const keeper = keeperOf(10_000, 10_000);
+  await keeper.start();
+  const pid = listeningPid(path);
+  const resting = keeper.rest();
+  await keeper.ask({ kind: 'put', container: db() });
+  await resting;
+  expect(await lookUp('db')).toBe('10.0.0.2');
+  expect(processExists(pid)).toBe(false);
+  expect(programsAt(path)).toHaveLength(1);
+  await keeper.close(false);
+  expect(programsAt(path)).toEqual([]);
 });
 
 test('one of another version hands its sockets over, and no question is lost', async () => {

@@ -193,7 +193,8 @@ describe('messages that are no question', () => {
 
 describe('other names', () => {
   const elsewhere = query('elsewhere.test', 'A');
-  const answers: dns.Answer[] = [{ type: 'A', name: 'elsewhere.test', data: '192.0.2.7', ttl: 0 }];
+  const elsewhereFound = { type: 'A', name: 'elsewhere.test', data: '192.0.2.7', ttl: 0 } as const;
+  const answers: dns.Answer[] = [elsewhereFound];
 
   test('are asked with a number of our own; only the answer to that is believed', async () => {
     const service = await start('a');
@@ -231,6 +232,23 @@ describe('other names', () => {
       rcode: 'SERVFAIL',
       questions: [{ name: 'elsewhere.test' }],
     });
+  });
+
+  test('an answer that holds is given again, also to others that ask the same servers from the same place', async () => {
+    const [one, two] = [await start('a'), await start('b')];
+    onQuestion = (message, reply) => reply(response(message, { answers: [{ ...elsewhereFound, ttl: 60 }] }));
+    for (const service of [one, two, one]) {
+      expect(dns.decode(await ask(service, query('Elsewhere.test', 'A')))).toMatchObject({
+        questions: [{ name: 'Elsewhere.test' }],
+        answers: [{ data: '192.0.2.7' }],
+      });
+    }
+    expect(heard).toHaveLength(1);
+    // Nothing of a name that does not hold, of another type, or of other servers.
+    await ask(one, query('elsewhere.test', 'AAAA'));
+    upstreamAddresses = [...upstreamAddresses, { address: '127.0.0.2', from: '' }];
+    await ask(one, query('elsewhere.test', 'A'));
+    expect(heard).toHaveLength(3);
   });
 
   test('a long answer is cut for who takes no more', async () => {
