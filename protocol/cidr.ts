@@ -59,6 +59,7 @@ export function formatAddress({ family, value }: Address): string {
 
 /** The address as 4 or 16 bytes in network order. @throws InvalidParameter */
 export function addressBytes(text: string): Uint8Array {
+  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number);
   const { family, value } = parseAddress(text);
   const size = family === 4 ? 4 : 16;
   return Uint8Array.from({ length: size }, (_, at) => Number((value >> BigInt(8 * (size - 1 - at))) & 255n));

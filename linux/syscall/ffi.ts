@@ -43,6 +43,9 @@ export function callC(prototype: string, subject: string, ...args: Argument[]): 
   return result;
 }
 
+/** As {@link callC}, for a failure that is no surprise and need not be told apart: it is answered as -1. */
+export const tryC = (prototype: string, ...args: Argument[]): number => Number(lookUp(prototype)(...args));
+
 /** As {@link callC}, on a thread of Node's pool: for what waits for our own disk, and nothing else. */
 export async function callCLater(prototype: string, subject: string, ...args: Argument[]): Promise<number> {
   const call = lookUp(prototype);

@@ -171,7 +171,7 @@ export class NameKeeper {
   }
 
   #lost(link: NameLink): void {
-    // One that was to end: the next one may be on its way.
+    // A process that was to end: the next one may be on its way.
     if (this.#endedLinks.has(link)) return;
     this.#link = undefined;
     if (!this.#isWanted || this.#isClosed) return;

@@ -38,7 +38,7 @@ export async function resolve(query: Query, resolver: Resolver, transport: Trans
 }
 
 /** The answer to a question about our own containers; undefined when it is not about them. */
-function ownAnswer(query: Query, resolver: Resolver, transport: Transport): Buffer | undefined {
+export function ownAnswer(query: Query, resolver: Resolver, transport: Transport): Buffer | undefined {
   const { name, type, isInternet } = query;
   if (!name || !isInternet) return undefined;
   if (type === recordType.PTR) {

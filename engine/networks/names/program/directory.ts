@@ -75,7 +75,9 @@ export class Directory {
       for (const place of this.#askers.get(asker)?.places ?? []) {
         if (network !== undefined && lower(place.networkName) !== network) continue;
         const found = this.#lookUp(place, wanted);
-        if (found.length > 0) return [...new Set(found.flatMap(({ addresses }) => addresses))];
+        const [first] = found;
+        if (first && found.length === 1) return [...first.addresses];
+        if (first) return [...new Set(found.flatMap(({ addresses }) => addresses))];
       }
     }
     return undefined;
@@ -105,10 +107,9 @@ export class Directory {
 const lower = (text: string): string => text.toLowerCase();
 
 /** `a.b.c` may be a name on any network, `a.b` on network `c`, or `a` on network `b.c`. */
-function readings(text: string): { name: string; network?: string }[] {
-  const all: { name: string; network?: string }[] = [{ name: text }];
+function* readings(text: string): Generator<{ name: string; network?: string }> {
+  yield { name: text };
   for (let at = text.lastIndexOf('.'); at > 0; at = text.lastIndexOf('.', at - 1)) {
-    all.push({ name: text.slice(0, at), network: text.slice(at + 1) });
+    yield { name: text.slice(0, at), network: text.slice(at + 1) };
   }
-  return all;
 }

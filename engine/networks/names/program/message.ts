@@ -187,15 +187,19 @@ export function answerWith(query: Query, found: readonly Found[], transport: Tra
   return Buffer.concat([header, query.question, ...records, option]);
 }
 
-/** Named by a pointer to the question. */
+/** The beginning of each record: a pointer to the question as its name; type and length are still to be filled in. */
+const recordHead = Buffer.alloc(12);
+recordHead.writeUInt16BE(0xc000 | headerBytes, 0);
+recordHead.writeUInt16BE(classIn, 4);
+recordHead.writeUInt32BE(lifetime, 6);
+
 function recordOf({ type, data }: Found): Buffer {
-  const head = Buffer.alloc(12);
-  head.writeUInt16BE(0xc000 | headerBytes, 0);
-  head.writeUInt16BE(type, 2);
-  head.writeUInt16BE(classIn, 4);
-  head.writeUInt32BE(lifetime, 6);
-  head.writeUInt16BE(data.length, 10);
-  return Buffer.concat([head, data]);
+  const record = Buffer.allocUnsafe(recordHead.length + data.length);
+  recordHead.copy(record);
+  record.writeUInt16BE(type, 2);
+  record.writeUInt16BE(data.length, 10);
+  data.copy(record, recordHead.length);
+  return record;
 }
 
 function optionRecord(extendedCode: number): Buffer {

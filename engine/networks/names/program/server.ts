@@ -1,8 +1,9 @@
-import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram';
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
 import { type AddressInfo, createServer } from 'node:net';
 import { within } from '@cleat/protocol/async/deadline';
 import { Allowance } from './allowance.js';
 import { type Resolver, resolve } from './answer.js';
+import { drainOf, type Sender } from './drain.js';
 import type { FairShare } from './fair-share.js';
 import { code, failure, readQuery } from './message.js';
 import { serveStream } from './stream.js';
@@ -56,8 +57,11 @@ export async function serveNames(
     for (const end of [...connections]) end();
   };
   const open = new OpenQuestions();
+  const later = (message: Buffer, from: Sender) => void open.count(answerDatagram(udp, message, from, resolver));
+  const drain = drainOf(sockets.udp, { later, resolver, allowance });
   udp.on('message', (message, from) => {
-    if (allowance.spend()) void open.count(answerDatagram(udp, message, from, resolver));
+    if (allowance.spend()) later(message, from);
+    drain();
   });
   tcp.on('connection', (socket) => {
     const end = () => socket.destroy();
@@ -125,7 +129,7 @@ function enlarge(udp: Socket): void {
   }
 }
 
-async function answerDatagram(udp: Socket, message: Buffer, from: RemoteInfo, resolver: Resolver): Promise<void> {
+async function answerDatagram(udp: Socket, message: Buffer, from: Sender, resolver: Resolver): Promise<void> {
   const said = await answer(message, resolver, 'datagram');
   if (!said) return;
   try {
