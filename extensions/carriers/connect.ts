@@ -10,7 +10,7 @@ import { lookup } from './lookup.js';
 export interface Ways {
   /** With `node:http`, or `node:https` where {@link isSecure}. */
   readonly request: RequestOptions;
-  /** Begins to connect. */
+  /** Begins to connect. A message's last part is not held back until the others are acknowledged. */
   connect(): Socket;
   /** The event by which such a socket says that it is connected. */
   readonly ready: 'connect' | 'secureConnect';
@@ -41,7 +41,7 @@ export function waysTo(address: Address): Ways {
   if (!tls) {
     return {
       request: there,
-      connect: () => connectPlainly(there),
+      connect: () => connectPlainly(there).setNoDelay(),
       ready: 'connect',
       host: port === 80 ? named : `${named}:${port}`,
     };
@@ -51,7 +51,7 @@ export function waysTo(address: Address): Ways {
   return {
     request: options,
     // Loaded by the first extension that speaks TLS, which few do.
-    connect: () => process.getBuiltinModule('node:tls').connect(options),
+    connect: () => process.getBuiltinModule('node:tls').connect(options).setNoDelay(),
     ready: 'secureConnect',
     host: port === 443 ? named : `${named}:${port}`,
   };

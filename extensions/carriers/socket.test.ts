@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { never } from './ending.fixture.js';
 import { SocketCarrier } from './socket.js';
 
@@ -85,6 +85,14 @@ test('over TCP it always has its own', async () => {
   await plugin('tcp', (socket) => socket.write(answer));
   for (const call of [get, get, mount]) await call();
   expect(arrived).toEqual(['/get on 1', '/get on 1', '/mount on 2']);
+});
+
+test('over TCP no part of a message waits for an acknowledgement', async () => {
+  const told = vi.spyOn(Socket.prototype, 'setNoDelay');
+  await plugin('tcp', (socket) => socket.write(answer));
+  await get();
+  expect(told).toHaveBeenCalledWith();
+  told.mockRestore();
 });
 
 test('a plugin that closes after each answer and does not say so', async () => {
