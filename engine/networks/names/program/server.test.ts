@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AnswerCache } from './cache.js';
 import { FairShare } from './fair-share.js';
 import { Forwarder, type Upstream } from './forward.js';
+import { query, response, withEdns } from './questions.fixture.js';
 import { type NameServer, serveNames } from './server.js';
 
 const loopback = '127.0.0.1';
@@ -91,17 +92,6 @@ async function ask(service: Service, message: Buffer): Promise<Buffer> {
   return await answer;
 }
 
-const query = (name: string, type: dns.RecordType, more: Partial<dns.Packet> = {}) =>
-  dns.encode({ type: 'query', id: 4711, flags: dns.RECURSION_DESIRED, questions: [{ name, type }], ...more });
-const withEdns = (udpPayloadSize: number, ednsVersion = 0): Partial<dns.Packet> => ({
-  additionals: [
-    { name: '.', type: 'OPT', udpPayloadSize, extendedRcode: 0, ednsVersion, flags: 0, flag_do: false, options: [] },
-  ],
-});
-const response = (message: Buffer, more: Partial<dns.Packet>) => {
-  const { id, questions: asked } = dns.decode(message);
-  return dns.encode({ type: 'response', id, questions: asked, ...more });
-};
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
 describe('our own names', () => {
