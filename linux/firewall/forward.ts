@@ -53,22 +53,29 @@ export function forwardScript(rules: ForwardRules, bridges: readonly string[], t
   ].join('\n');
 }
 
+/** Others may change the rules between our look and our change: then that is refused, and we look again. */
+const attempts = 3;
+
 /**
  * Makes the tagged rules those of `bridges` (none: removes them all). Idempotent; one process when nothing is to do.
  * A host without iptables has nothing that could drop our packets there.
  * @param tag the rules' comment, unique per engine
  * @param six ip6tables instead
+ * @throws System with what iptables said
  */
 export async function assertForward(bridges: readonly string[], tag: string, six = false): Promise<void> {
   const command = six ? 'ip6tables' : 'iptables';
-  const listing = await run(command, ['-w', '5', '-S']).catch((error: unknown) => {
-    if (error instanceof Error && error.message.includes('not installed')) return undefined;
-    throw error;
-  });
-  // A kernel without that family says so by its exit code; then there is nothing to repair either.
-  if (listing?.code !== 0) return;
-  const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
-  if (!script) return;
-  const result = await run(`${command}-restore`, ['--noflush', '-w', '5'], { input: script });
-  if (result.code !== 0) throw systemError(`${command}-restore: ${result.stderr.trim()}`);
+  for (let attempt = 1; ; attempt++) {
+    const listing = await run(command, ['-w', '5', '-S']).catch((error: unknown) => {
+      if (error instanceof Error && error.message.includes('not installed')) return undefined;
+      throw error;
+    });
+    // A kernel without that family says so by its exit code; then there is nothing to repair either.
+    if (listing?.code !== 0) return;
+    const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
+    if (!script) return;
+    const result = await run(`${command}-restore`, ['--noflush', '-w', '5'], { input: script });
+    if (result.code === 0) return;
+    if (attempt === attempts) throw systemError(`${command}-restore: ${result.stderr.trim()}`);
+  }
 }
