@@ -28,6 +28,8 @@ export interface RequestedPool {
   driver: string;
   addressSpace: string;
   options: Record<string, string> | null;
+  /** For the addresses that the network itself has: of a driver that knows holders, that it is for the network. */
+  own: Record<string, string>;
   six: boolean;
   config: IpamConfig;
   /** The driver allocates no gateway of its own here. */
@@ -59,7 +61,7 @@ export async function takePool(
     );
   } else if (!requested.skipGateway || requested.config.Gateway) {
     const gateway = requested.config.Gateway ?? '';
-    const asked = request(gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType });
+    const asked = request(gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType, ...requested.own });
     record.gateway = await asked.catch((error: unknown) => {
       throw rewritten(error, `failed to allocate gateway (${gateway})`);
     });
@@ -69,7 +71,7 @@ export async function takePool(
   for (const [name, address] of Object.entries(
     requested.config.AuxiliaryAddresses ?? requested.config.AuxAddress ?? {},
   )) {
-    await request(address, null).catch((error: unknown) => {
+    await request(address, Object.keys(requested.own).length > 0 ? requested.own : null).catch((error: unknown) => {
       throw rewritten(error, `failed to allocate secondary ip address (${name}:${address})`);
     });
     record.aux[name] = address;
@@ -211,10 +213,12 @@ const free = (cidr: string, used: readonly Block[]): boolean =>
 /** Calls that give a network's pool back, with all addresses that the network itself holds. */
 export function poolRelease(network: NetworkRecord, pool: PoolRecord): DriverMessage {
   const own = [...(pool.gatewayTaken ? [pool.gateway.split('/')[0] ?? ''] : []), ...Object.values(pool.aux)];
+  const unknown = { PoolID: pool.id, Address: '', Options: { [ipamOption.holder]: network.id } };
   return {
     ...poolMessage(network.ipam.driver, network.id, pool.id),
     calls: [
       ...own.map((Address): AddressCall => ({ method: 'ReleaseAddress', request: { PoolID: pool.id, Address } })),
+      ...(network.asking ? [{ method: 'ReleaseAddress', request: unknown } as const] : []),
       { method: 'ReleasePool', request: { PoolID: pool.id } },
     ],
   };

@@ -1,6 +1,7 @@
 import { contains, formatAddress, formatBlock, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { unavailable } from '@cleat/protocol/errors';
-import type { EndpointInterface, StaticRoute } from '@cleat/protocol/kinds/network';
+import { decode, isRecord } from '@cleat/protocol/json';
+import { type EndpointInterface, PortBinding, type StaticRoute } from '@cleat/protocol/kinds/network';
 import { readable } from '@cleat/protocol/untrusted';
 
 /** Names that the kernel allows and `ip` takes for nothing else. */
@@ -90,6 +91,25 @@ export class Answer {
     const { address, block } = this.cidr(text);
     if (address.family !== family) throw this.wrong(`${quoted(text)}, which is no IPv${family} address`);
     return `${formatAddress(address)}/${block.prefix}`;
+  }
+
+  /** Published ports, as EndpointOperInfo tells them; undefined: none. */
+  ports(value: unknown): PortBinding[] {
+    if (value === undefined || value === null) return [];
+    const all = Array.isArray(value) ? value.map((one: unknown) => this.#port(one)) : [undefined];
+    const ports = all.flatMap((port) => port ?? []);
+    if (ports.length < all.length) throw this.wrong(`the published ports ${quoted(JSON.stringify(value))}`);
+    return ports;
+  }
+
+  /** @returns undefined for what is no port */
+  #port(value: unknown): PortBinding | undefined {
+    if (!isRecord(value)) return undefined;
+    const { Proto, Port, HostIP, HostPort = 0 } = decode(PortBinding, value, 'PortBinding');
+    const isPort = (number: number) => number >= 0 && number <= 65_535;
+    const known = [6, 17, 132].includes(Proto) && Port > 0 && isPort(Port) && isPort(HostPort);
+    if (!known || (HostIP && !tryParseAddress(HostIP))) return undefined;
+    return { Proto, Port, HostPort, ...(HostIP === undefined ? {} : { HostIP }) };
   }
 
   route({ Destination, RouteType = 0, NextHop = '' }: StaticRoute): Route {

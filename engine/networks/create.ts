@@ -1,5 +1,6 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
 import { CleatError, forbidden, notFound } from '@cleat/protocol/errors';
+import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { type NetworkId, type NetworkName, newId } from '../ids.js';
 import { goTime, nowNanos } from '../time.js';
@@ -148,15 +149,16 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
     record.asking = true;
     context.building.put(record.id, record);
   }
+  const own: Record<string, string> = capabilities.knowsHolders ? { [ipamOption.holder]: record.id } : {};
   const sixOf = (config: IpamConfig) => config.Subnet?.includes(':') ?? false;
   const effective: IpamConfig[] = [];
   for (const six of [false, true]) {
     if (!(six ? record.enableIPv6 : record.enableIPv4)) continue;
-    const own = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
-    for (const config of own.length > 0 ? own : [{}]) {
+    const asked = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
+    for (const config of asked.length > 0 ? asked : [{}]) {
       const options = poolOptions(record, capabilities);
       const skipGateway = six ? skip6 : skip4;
-      const requested = { driver: record.ipam.driver, addressSpace, options, six, config, skipGateway };
+      const requested = { driver: record.ipam.driver, addressSpace, options, own, six, config, skipGateway };
       const list = six ? record.v6 : record.v4;
       const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);

@@ -1,5 +1,6 @@
 import { messageOf, systemError } from '@cleat/protocol/errors';
-import { netlabel, type PortBinding } from '@cleat/protocol/kinds/network';
+import { netlabel } from '@cleat/protocol/kinds/network';
+import { Answer } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { portOptions } from './endpoint.js';
 import { type WaysOut, waysOut } from './gateway.js';
@@ -12,7 +13,7 @@ import type { EndpointRecord, Family, SandboxRecord } from './record.js';
  * @throws System `driver failed programming external connectivity on endpoint NAME (ID): …`
  */
 export async function settlePorts(
-  context: Pick<NetworksContext, 'callOptions' | 'drivers' | 'outbox'>,
+  context: Pick<NetworksContext, 'callOptions' | 'drivers' | 'outbox' | 'save'>,
   sandbox: SandboxRecord,
 ): Promise<void> {
   const ways = waysOut(sandbox);
@@ -31,7 +32,7 @@ const familiesFor = ({ four, six = four }: WaysOut, endpoint: EndpointRecord): F
 ];
 
 async function settleEndpoint(
-  context: Pick<NetworksContext, 'callOptions' | 'drivers' | 'outbox'>,
+  context: Pick<NetworksContext, 'callOptions' | 'drivers' | 'outbox' | 'save'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
   families: Family[],
@@ -52,7 +53,7 @@ async function settleEndpoint(
 }
 
 async function publish(
-  context: Pick<NetworksContext, 'callOptions' | 'drivers'>,
+  context: Pick<NetworksContext, 'callOptions' | 'drivers' | 'save'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
   families: Family[],
@@ -63,6 +64,8 @@ async function publish(
   const driver = await context.drivers.network(endpoint.driver, options);
   const ids = { NetworkID: endpoint.networkId, EndpointID: endpoint.id };
   endpoint.published = true;
+  // An engine that is killed meanwhile takes back what it may have got.
+  context.save(sandbox);
   try {
     // A driver that lacks the method (404) publishes nothing, which is as good.
     await driver.ProgramExternalConnectivity({ ...ids, Options: { ...portOptions(sandbox), ...more } }, options);
@@ -70,7 +73,7 @@ async function publish(
     // Docker asks every driver; only those that speak ours say something that is needed.
     const { Value } = servesPublishedPorts ? await info : await info.catch(() => ({ Value: null }));
     const assigned = servesPublishedPorts ? Value?.[netlabel.portMap] : undefined;
-    endpoint.ports = Array.isArray(assigned) ? (assigned as PortBinding[]) : [];
+    endpoint.ports = new Answer(endpoint.driver, 'NetworkDriver.EndpointOperInfo').ports(assigned);
     endpoint.publishedFor = families;
   } catch (error) {
     throw systemError(
