@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { cancelled, systemError, unavailable } from '@cleat/protocol/errors';
 import { aheadBytes } from '../streams/write.js';
-import { ChunkRelay } from './chunk-relay.js';
+import { ChunkReader } from './chunk-reader.js';
 import type { Head } from './head.js';
 
 /** Where a body goes; `nowhere`: its reader has gone, and the rest of it is read and dropped. */
@@ -30,7 +30,7 @@ export function isChunked(head: Head): boolean {
  */
 export class WithheldBody {
   readonly #onChange: () => void;
-  readonly #chunks = new ChunkRelay();
+  readonly #chunks = new ChunkReader();
   #destination: Destination = 'undecided';
   #target: Writable | undefined;
   #settle: ((failure?: Error) => void) | undefined;
@@ -100,7 +100,7 @@ export class WithheldBody {
   take(bytes: Buffer): number {
     const target = this.#target;
     target?.cork();
-    const length = this.#chunks.take(bytes, (piece) => target?.write(piece));
+    const length = this.#chunks.take(bytes, { coded: (piece) => target?.write(piece) });
     target?.uncork();
     if (this.isComplete) this.#end();
     return length;

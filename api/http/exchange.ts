@@ -347,9 +347,19 @@ export class Exchange {
 
   /** Streams a source as the whole answer; a failure of the source cuts the connection. */
   async pipe(contentType: string, source: Readable, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.pipeAs({ status: 200, headers: { 'Content-Type': contentType, ...more }, body: undefined }, source);
+  }
+
+  /** The same with a head that another engine made. */
+  async pipeAs(head: Answer, source: Readable): Promise<void> {
     owned(source);
     this.#mustStream('down');
-    await this.#stream.from({ 'Content-Type': contentType, ...more }, source);
+    await this.#stream.from(head, source);
+  }
+
+  /** A hook wants the bytes of the answer. */
+  get isAnswerLed(): boolean {
+    return this.#stream.flow !== undefined;
   }
 
   get canHijack(): boolean {

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { notImplemented } from '@cleat/protocol/errors';
+import { systemError } from '@cleat/protocol/errors';
 import { writeTo } from '../streams/write.js';
 import type { Answer, Outgoing } from './answer.js';
 import { Collected } from './collected.js';
@@ -41,7 +41,7 @@ export class StreamedAnswer {
   }
 
   async beginAs(answer: Answer): Promise<ServerResponse> {
-    if (this.flow) throw notImplemented('a hook that sees the bytes of answers has no place in a proxy');
+    if (this.flow) throw systemError('the bytes of this answer are led by others: they are not handed on as they came');
     const headers = await this.#sendHead(answer);
     const response = this.#response();
     // Chunks that come are chunks that go: they are not coded again.
@@ -62,14 +62,14 @@ export class StreamedAnswer {
     this.#outgoing.send(collected.status, { ...collected.headers, 'Content-Length': body.length }, body);
   }
 
-  async from(headers: OutgoingHttpHeaders, source: Readable): Promise<void> {
+  async from({ status, headers }: Answer, source: Readable): Promise<void> {
     if (this.isCollected(String(headers['Content-Type']))) {
-      await this.begin(200, headers);
+      await this.begin(status, headers);
       for await (const chunk of source as AsyncIterable<Uint8Array>) await this.write(chunk);
       return this.end();
     }
     try {
-      await this.#sendHead({ status: 200, headers, body: undefined });
+      await this.#sendHead({ status, headers, body: undefined });
     } catch (error) {
       source.destroy();
       throw error;

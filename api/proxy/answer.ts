@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { unavailable } from '@cleat/protocol/errors';
+import { ChunkReader } from '../hijack/chunk-reader.js';
 import { type BodyFrame, bodyFrame } from '../hijack/framing.js';
 import { parseHead } from '../hijack/head.js';
 
@@ -78,15 +79,13 @@ export function outgoing(pairs: readonly (readonly [name: string, value: string]
   return all;
 }
 
-/** The bytes within chunked transfer coding; trailers are left out. @throws Unavailable when it is malformed */
-export function unchunked(bytes: Buffer): Buffer {
-  const pieces: Buffer[] = [];
-  for (let at = 0; ; ) {
-    const end = bytes.indexOf('\r\n', at);
-    const size = end < 0 ? Number.NaN : Number.parseInt(bytes.toString('latin1', at, end), 16);
-    if (Number.isNaN(size)) throw unavailable('the engine behind the proxy answers in malformed chunks');
-    if (size === 0) return Buffer.concat(pieces);
-    pieces.push(bytes.subarray(end + 2, end + 2 + size));
-    at = end + 2 + size + 2;
+/** The data of an answer whose body comes in chunks; trailers are left out. @throws Unavailable when it is malformed */
+export async function* dechunked(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const reader = new ChunkReader();
+  for await (const bytes of body) {
+    const pieces: Buffer[] = [];
+    reader.take(bytes, { data: (piece) => void pieces.push(piece) });
+    if (reader.isBroken) throw unavailable('the engine behind the proxy answers in malformed chunks');
+    yield* pieces;
   }
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import type { Answer } from '../http/answer.js';
 import type { Exchange } from '../http/exchange.js';
@@ -33,8 +33,10 @@ export class Forwarder {
     const headers = this.#identity.adapt(endToEnd(answer.headers));
     // An error is a whole answer whatever the route streams.
     const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
-    const isWatchedWhole = x.outgoing.isWatched && (answer.status >= 400 || x.isCollected(type));
-    if (!isStream(route) || x.canHijack || isWatchedWhole) await sendWhole(x, answer, headers);
+    const isError = answer.status >= 400 && (x.outgoing.isWatched || x.isAnswerLed);
+    const isWhole = !isStream(route) || x.canHijack || isError || (x.outgoing.isWatched && x.isCollected(type));
+    if (isWhole) await sendWhole(x, answer, headers);
+    else if (x.isAnswerLed) await sendLed(x, answer, headers);
     else await sendStream(x, answer, headers);
   }
 
@@ -114,7 +116,7 @@ function rawBody(x: Exchange, { streams, body, hijacks }: EngineRoute): Upstream
   if (!takesBody || !isThere || (hijacks && !x.takesBody)) return undefined;
   const untouched = x.untouchedBody;
   if (untouched) return { relay: (target) => untouched.relay(target) };
-  return { stream: x.body() as Readable, length: length === undefined || x.isBodyLed ? undefined : Number(length) };
+  return { stream: x.body(), length: length === undefined || x.isBodyLed ? undefined : Number(length) };
 }
 
 /**
@@ -154,6 +156,19 @@ async function sendWhole(
   const length = isEmpty ? pairs.find(([name]) => /^content-length$/i.test(name))?.[1] : String(body.length);
   const headers = outgoing([...others, ...(length === undefined ? [] : ([['Content-Length', length]] as const))]);
   x.outgoing.send(answer.status, headers, body.length > 0 ? body : undefined);
+}
+
+/** Its bytes go by the hooks that want them, so nobody knows how many there will be. */
+async function sendLed(
+  x: Exchange,
+  answer: UpstreamAnswer,
+  pairs: readonly (readonly [name: string, value: string])[],
+): Promise<void> {
+  const headers = outgoing(pairs.filter(([name]) => name.toLowerCase() !== 'content-length'));
+  await x.pipeAs(
+    { status: answer.status, headers, body: undefined },
+    Readable.from(answer.body(), { objectMode: false }),
+  );
 }
 
 async function sendStream(

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { unavailable } from '@cleat/protocol/errors';
 import { aheadBytes } from '../streams/write.js';
-import { type AnswerHead, unchunked } from './answer.js';
+import { type AnswerHead, dechunked } from './answer.js';
 import { UpstreamConnection } from './connection.js';
 import { addressText, dial, type UpstreamAddress } from './dial.js';
 
@@ -34,11 +34,11 @@ interface RelayedBody {
 
 /** An answer whose body is on its way. Its reader must come to the end of {@link body}, or call {@link abandon}. */
 export interface UpstreamAnswer extends AnswerHead {
-  /** In the transfer coding that came. @throws Unavailable if it is cut off */
+  /** Without transfer coding. A reader that stops ends the connection. @throws Unavailable if it is cut off */
   body(): AsyncGenerator<Buffer>;
-  /** The same into a stream. @returns false when its reader has gone */
+  /** Into a stream, in the transfer coding that came. @returns false when its reader has gone */
   pump(target: Writable): Promise<boolean>;
-  /** The whole of it without transfer coding; undefined when it is longer than `limit` bytes. @throws Unavailable */
+  /** The whole of it; undefined when it is longer than `limit` bytes. @throws Unavailable */
   whole(limit: number): Promise<Buffer | undefined>;
   /** Status 101: the connection, which is its taker's from now on. */
   takeOver(): UpstreamConnection;
@@ -139,15 +139,17 @@ export class Upstream {
       forget();
       connection.destroy();
     };
-    async function* body(): AsyncGenerator<Buffer> {
+    async function* coded(): AsyncGenerator<Buffer> {
+      let isWhole = false;
       try {
         yield* connection.readBody(head);
-      } catch (error) {
-        abandon();
-        throw error;
+        isWhole = true;
+      } finally {
+        if (isWhole) release();
+        else abandon();
       }
-      release();
     }
+    const body = (): AsyncGenerator<Buffer> => (head.isChunked ? dechunked(coded()) : coded());
     return {
       ...head,
       body,
@@ -167,13 +169,9 @@ export class Upstream {
         for await (const chunk of body()) {
           chunks.push(chunk);
           size += chunk.length;
-          if (size > limit) {
-            abandon();
-            return undefined;
-          }
+          if (size > limit) return undefined;
         }
-        const bytes = Buffer.concat(chunks);
-        return head.isChunked ? unchunked(bytes) : bytes;
+        return Buffer.concat(chunks);
       },
       takeOver() {
         forget();

@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ChunkRelay } from './chunk-relay.js';
+import { ChunkReader } from './chunk-reader.js';
 
 /** All that is handed on of a text that comes in these pieces, and how much of it was taken. */
-function relay(text: string, cuts: readonly number[] = []): { out: string; taken: number; relay: ChunkRelay } {
-  const relay = new ChunkRelay();
+function read(text: string, cuts: readonly number[] = []) {
+  const reader = new ChunkReader();
   const positions = [...new Set(cuts.map((cut) => Math.floor(cut * text.length)))].sort((a, b) => a - b);
-  let out = '';
-  let taken = 0;
+  let [out, data, taken] = ['', '', 0];
   for (const [i, to] of [...positions, text.length].entries()) {
     const piece = Buffer.from(text.slice(positions[i - 1] ?? 0, to), 'latin1');
-    taken += relay.take(piece, (bytes) => {
-      out += bytes.toString('latin1');
+    taken += reader.take(piece, {
+      coded: (bytes) => (out += bytes.toString('latin1')),
+      data: (bytes) => (data += bytes.toString('latin1')),
     });
   }
-  return { out, taken, relay };
+  return { out, data, taken, reader };
 }
 
 const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 8 });
@@ -29,7 +29,7 @@ const chunk = fc
   .map(({ data, size, extension }) => {
     const digits = data.length.toString(16);
     const written = size === 'upper' ? digits.toUpperCase() : size + digits;
-    return { sent: `${written}${extension}\r\n${data}\r\n`, wanted: `${written}\r\n${data}\r\n` };
+    return { data, sent: `${written}${extension}\r\n${data}\r\n`, wanted: `${written}\r\n${data}\r\n` };
   });
 
 it('hands chunks on as they came, without extensions and trailers, and finds their end, wherever the bytes are cut', () => {
@@ -38,19 +38,20 @@ it('hands chunks on as they came, without extensions and trailers, and finds the
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 5 }), trailers, cuts, (chunks, trailer, where) => {
       const body = `${chunks.map(({ sent }) => sent).join('')}0\r\n${trailer}\r\n`;
-      const result = relay(body + behind, where);
-      expect(result.relay.isComplete).toBe(true);
+      const result = read(body + behind, where);
+      expect(result.reader.isComplete).toBe(true);
       expect(result.out).toBe(`${chunks.map(({ wanted }) => wanted).join('')}0\r\n\r\n`);
+      expect(result.data).toBe(chunks.map(({ data }) => data).join(''));
       expect(result.taken).toBe(body.length);
     }),
   );
 });
 
 it('hands a piece on as the very bytes that came, where nothing in it is to be written anew', () => {
-  const relay = new ChunkRelay();
+  const reader = new ChunkReader();
   const piece = Buffer.from('5\r\nhello\r\n6\r\n wo');
   const pieces: Buffer[] = [];
-  relay.take(piece, (bytes) => void pieces.push(bytes));
+  reader.take(piece, { coded: (bytes) => void pieces.push(bytes) });
   expect(pieces).toHaveLength(1);
   expect(pieces[0]?.buffer).toBe(piece.buffer);
 });
@@ -73,8 +74,8 @@ describe('a line that two parsers may read in two ways ends the body: nothing be
     ['trailers without an end', `0\r\n${'A: b\r\n'.repeat(4000)}\r\n`],
   ])('%s', (_what, body) => {
     for (const where of [[], [0.1, 0.2, 0.3, 0.4, 0.5]]) {
-      const { out, relay: ended } = relay(body + smuggled, where);
-      expect(ended.isBroken).toBe(true);
+      const { out, reader } = read(body + smuggled, where);
+      expect(reader.isBroken).toBe(true);
       expect(out).not.toContain('smuggled');
       expect(out.endsWith('0\r\n\r\n')).toBe(false);
     }

@@ -4,13 +4,20 @@ const maxTrailers = 16 * 1024;
 
 const lastChunk = '0\r\n\r\n';
 
+/** Gets a body piece by piece, in order. */
+export interface ChunkReceiver {
+  /** Its data. */
+  data?(piece: Buffer): void;
+  /** All of it as it is handed on, in chunks. */
+  coded?(piece: Buffer): void;
+}
+
 /**
- * Follows a body in chunked transfer coding (RFC 9112, 7.1), so that it can be handed on in the chunks in which it came, as
- * bytes. What follows the body on its next connection is another request: so the next parser must see the same end. A line
+ * Reads a body in chunked transfer coding (RFC 9112, 7.1). It can be handed on in the chunks in which it came, as bytes. What follows the body on its next connection is another request: so the next parser must see the same end. A line
  * that it might read in another way is written anew, without extensions; trailers are left out; and what is malformed is
  * not handed on.
  */
-export class ChunkRelay {
+export class ChunkReader {
   #state: 'size' | 'data' | 'end of data' | 'trailers' | 'done' | 'broken' = 'size';
   /** Bytes of the chunk that are missing. */
   #left = 0;
@@ -27,20 +34,18 @@ export class ChunkRelay {
     return this.#state === 'broken';
   }
 
-  /**
-   * @param handOn gets what is to be handed on, in order
-   * @returns how many of the bytes belong to the body
-   */
-  take(bytes: Buffer, handOn: (piece: Buffer) => void): number {
+  /** @returns how many of the bytes belong to the body */
+  take(bytes: Buffer, to: ChunkReceiver): number {
     /** Where the bytes begin that go as they came. */
     let from = 0;
     let at = 0;
     const flush = (): void => {
-      if (at > from) handOn(bytes.subarray(from, at));
+      if (at > from) to.coded?.(bytes.subarray(from, at));
     };
     while (at < bytes.length && !this.isComplete && !this.isBroken) {
       if (this.#state === 'data') {
         const length = Math.min(this.#left, bytes.length - at);
+        to.data?.(bytes.subarray(at, at + length));
         this.#left -= length;
         at += length;
         if (this.#left === 0) this.#state = 'end of data';
@@ -55,7 +60,7 @@ export class ChunkRelay {
       const next = end < 0 ? bytes.length : end + 1;
       if (!isBegunHere || written !== line) {
         flush();
-        if (written !== '') handOn(Buffer.from(written, 'latin1'));
+        if (written !== '') to.coded?.(Buffer.from(written, 'latin1'));
         from = next;
       }
       at = next;
