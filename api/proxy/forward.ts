@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 import type { Answer } from '../http/answer.js';
 import type { Exchange } from '../http/exchange.js';
 import type { RouteShape } from '../http/target.js';
@@ -167,7 +168,7 @@ async function sendLed(
   const headers = outgoing(pairs.filter(([name]) => name.toLowerCase() !== 'content-length'));
   await x.pipeAs(
     { status: answer.status, headers, body: undefined },
-    Readable.from(answer.body(), { objectMode: false }),
+    owned(Readable.from(answer.body(), { objectMode: false })),
   );
 }
 
