@@ -104,6 +104,16 @@ export interface NetworksConfig extends Roots {
   readonly bip: string | undefined;
   readonly fixedCidr: string | undefined;
   readonly defaultGateway: string | undefined;
+  /** The same for IPv6. Absent: none. */
+  readonly bip6?: string | undefined;
+  readonly fixedCidr6?: string | undefined;
+  readonly defaultGateway6?: string | undefined;
+  /** By driver: options of networks that do not say themselves. */
+  readonly defaultNetworkOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Other hosts reach published ports by the containers' own addresses. */
+  readonly allowDirectRouting?: boolean;
+  /** Packets with this firewall mark are let through to containers; `mark/mask`. Empty or absent: none. */
+  readonly bridgeAcceptMark?: string;
   readonly mtu: number | undefined;
   readonly icc: boolean;
   readonly ipMasq: boolean;

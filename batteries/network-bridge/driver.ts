@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
-import type { FirewallNetwork, LinkedPort } from '@cleat/linux/firewall/ruleset';
+import { type FirewallNetwork, isTranslated, type LinkedPort, type PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { hostState, interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { Mutex } from '@cleat/protocol/async/mutex';
@@ -75,6 +75,7 @@ export class BridgeDriver {
       ports: this.#ports,
       log,
       restoreRules: () => this.#applyRules(),
+      forFirewall: (networkId, ports) => this.#forFirewall(networkId, ports),
       routeLocal: (network) => this.#routeLocal([network]),
     });
     this.#sweeper = new LinkSweeper(`${options.stateDir}/links.journal`, this.#links, log);
@@ -336,6 +337,17 @@ export class BridgeDriver {
     for (const { bridge } of networks) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
   }
 
+  /** The firewall's facts that all networks have in common. */
+  get #everywhere(): Partial<FirewallNetwork> {
+    const { directRouting, acceptMark } = this.#options;
+    return { ...(directRouting ? { directRouting } : {}), ...(acceptMark ? { acceptMark } : {}) };
+  }
+
+  #forFirewall(networkId: string, ports: readonly PublishedPort[]): PublishedPort[] {
+    const isDirect = this.#options.directRouting || this.#networks.get(networkId)?.trusted !== undefined;
+    return ports.map((port) => (isDirect && isTranslated(port) ? { ...port, direct: true } : port));
+  }
+
   async #applyRules(networks = this.#networks.values()): Promise<void> {
     const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
     if (networks.length > 0 && this.#options.ipForward) {
@@ -344,11 +356,15 @@ export class BridgeDriver {
     }
     if (!this.#firewall) return;
     const endpoints = this.#endpoints.values().filter(({ id }) => !this.#leaving.has(id));
-    const ports = this.#endpoints.values().flatMap((endpoint) => endpoint.ports);
+    const ports = this.#endpoints.values().flatMap((endpoint) => this.#forFirewall(endpoint.networkId, endpoint.ports));
     const links = networks.map((network) => linkedPorts(network, endpoints));
     await Promise.all([
       networks.length > 0
-        ? this.#firewall.apply(networks satisfies FirewallNetwork[], ports, links.flat())
+        ? this.#firewall.apply(
+            networks.map((network) => ({ ...network, ...this.#everywhere })),
+            ports,
+            links.flat(),
+          )
         : this.#firewall.remove(),
       this.#guard.protect(
         networks.map(({ bridge }) => bridge),

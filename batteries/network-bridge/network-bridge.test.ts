@@ -27,6 +27,8 @@ const open = (engineId = `unit${tag}`) =>
       stateDir,
       firewall: true,
       ipForward: true,
+      directRouting: false,
+      acceptMark: '',
       defaultDevice: 'cleat0',
       defaults: { icc: true, masquerade: true, hostIp: '0.0.0.0', mtu: 1500 },
     },

@@ -14,6 +14,11 @@ export const options = {
   },
   hostIp: { default: '0.0.0.0', help: 'address of published ports; for networks that do not say themselves' },
   mtu: { default: '1500', help: 'largest packet; for networks that do not say themselves' },
+  allowDirectRouting: {
+    default: 'false',
+    help: "other hosts reach published ports by the containers' own addresses",
+  },
+  acceptMark: { default: '', help: 'packets with this firewall mark are let through to containers: mark or mark/mask' },
   defaultDevice: { default: 'cleat0', help: 'device that is never taken over from somebody else' },
 } as const satisfies OptionDeclarations;
 
@@ -23,6 +28,10 @@ export interface BridgeOptions {
   /** Rules for translation, ports and isolation; without them containers reach only each other and the host. */
   readonly firewall: boolean;
   readonly ipForward: boolean;
+  /** Other hosts reach published ports by the containers' own addresses. */
+  readonly directRouting: boolean;
+  /** Packets with this firewall mark are let through to containers; empty: none. */
+  readonly acceptMark: string;
   /** Name of the device that an engine uses unless told otherwise: never taken over from somebody else. */
   readonly defaultDevice: string;
   readonly defaults: Defaults;
@@ -30,7 +39,7 @@ export interface BridgeOptions {
 
 /** @throws InvalidParameter */
 export function bridgeOptions(given: OptionsOf<typeof options>): BridgeOptions {
-  const flag = (name: 'iptables' | 'ipForward' | 'icc' | 'ipMasq'): boolean => {
+  const flag = (name: 'iptables' | 'ipForward' | 'icc' | 'ipMasq' | 'allowDirectRouting'): boolean => {
     const value = given[name] || options[name].default;
     if (value === 'true' || value === 'false') return value === 'true';
     throw invalidParameter(`network-bridge: option ${name} must be true or false`);
@@ -43,6 +52,8 @@ export function bridgeOptions(given: OptionsOf<typeof options>): BridgeOptions {
     stateDir: given.stateDir,
     firewall: flag('iptables'),
     ipForward: flag('ipForward'),
+    directRouting: flag('allowDirectRouting'),
+    acceptMark: given.acceptMark,
     defaultDevice: given.defaultDevice || options.defaultDevice.default,
     defaults: { icc: flag('icc'), masquerade: flag('ipMasq'), hostIp: given.hostIp || options.hostIp.default, mtu },
   };

@@ -1,6 +1,6 @@
 import type { Firewall } from '@cleat/linux/firewall/firewall';
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
-import { isTranslated, type PublishedPort } from '@cleat/linux/firewall/ruleset';
+import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { messageOf } from '@cleat/protocol/errors';
 import { netlabel, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
@@ -18,6 +18,8 @@ interface Parts {
   readonly log: Logger;
   /** Makes all rules anew. */
   readonly restoreRules: () => Promise<void>;
+  /** The ports of a network's endpoint as the firewall takes them. */
+  readonly forFirewall: (networkId: string, ports: readonly PublishedPort[]) => PublishedPort[];
   /** Ports of its endpoints are about to be reached by loopback. */
   readonly routeLocal: (network: NetworkRecord) => void;
 }
@@ -48,11 +50,11 @@ export class Publisher {
     const added = [
       ...(had === undefined ? routedPorts(bindings, kept, network) : []),
       ...(await this.#parts.ports.allocate(bindings, { ...kept, hostIp: network.hostIp }, missing)),
-    ].map((port) => (network.trusted && isTranslated(port) ? { ...port, direct: true as const } : port));
+    ];
     // On record first: if the whole table is made anew meanwhile, these ports must be in it.
     this.#parts.endpoints.set(id, { ...kept, gatewayFor: wanted, ports: [...kept.ports, ...added] });
     try {
-      await this.#parts.firewall?.publish(added);
+      await this.#parts.firewall?.publish(this.#parts.forFirewall(network.id, added));
       this.#forgetFlows(added);
       this.#parts.routeLocal(network);
     } catch (error) {
@@ -81,10 +83,10 @@ export class Publisher {
   }
 
   async #replace(endpoint: EndpointRecord, over: readonly PublishedPort[]): Promise<void> {
-    const { endpoints, firewall, ports, restoreRules } = this.#parts;
+    const { endpoints, firewall, forFirewall, ports, restoreRules } = this.#parts;
     endpoints.set(endpoint.id, endpoint);
     try {
-      await firewall?.unpublish(over);
+      await firewall?.unpublish(forFirewall(endpoint.networkId, over));
     } catch {
       // Somebody changed our table: make all of it anew.
       await restoreRules();

@@ -78,10 +78,19 @@ function checkAddresses(values: Values, nameOf: NameOf): void {
   // As moby `opts/opts.go` ValidateDNSSearch; a dot is "none".
   const domain = values['dns-search'].find((one) => one.trim() !== '.' && !/^[\w-]+(\.[\w-]+)*\.?$/.test(one.trim()));
   if (domain !== undefined) throw new UsageError(`${domain} is not a valid domain`);
-  for (const flag of ['bip', 'fixed-cidr'] as const) {
-    if (values[flag] !== '' && cidrFamily(values[flag]) !== 4) {
-      throw new UsageError(`invalid CIDR address: ${values[flag]} (${nameOf(flag)} is written as 172.30.0.1/16)`);
-    }
+  for (const [flag, family] of [
+    ['bip', 4],
+    ['fixed-cidr', 4],
+    ['bip6', 6],
+    ['fixed-cidr-v6', 6],
+  ] as const) {
+    if (values[flag] === '' || cidrFamily(values[flag]) === family) continue;
+    const example = family === 4 ? '172.30.0.1/16' : 'fd00:30::1/64';
+    throw new UsageError(`invalid CIDR address: ${values[flag]} (${nameOf(flag)} is written as ${example})`);
+  }
+  const mark = values['bridge-accept-fwmark'];
+  if (mark !== '' && !firewallMark.test(mark)) {
+    throw new UsageError(`invalid ${nameOf('bridge-accept-fwmark')}: ${mark}: write it as 1 or 0x1/0x3`);
   }
 }
 
@@ -97,6 +106,9 @@ function checkMinApiVersion(version: string): void {
     throw new UsageError(`invalid min-api-version '${version}': maximum supported API version is ${maxApiVersion}`);
   }
 }
+
+/** A number of 32 bits, perhaps with a mask. */
+const firewallMark = /^(0x[0-9a-f]{1,8}|\d{1,9})(\/(0x[0-9a-f]{1,8}|\d{1,9}))?$/i;
 
 /** @returns undefined for what is no CIDR */
 function cidrFamily(text: string): 4 | 6 | undefined {

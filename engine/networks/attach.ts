@@ -118,6 +118,10 @@ function settled(endpoints: SandboxRequest['endpoints'], plans: readonly Plan[])
   );
 }
 
+/** The file of a sandbox's own namespace. */
+export const namespacePath = ({ execRoot }: NetworksContext['config'], sandboxId: string): string =>
+  join(execRoot, 'netns', sandboxId.slice(0, 12));
+
 function newSandbox(
   context: Pick<NetworksContext, 'config'>,
   request: SandboxRequest,
@@ -132,9 +136,10 @@ function newSandbox(
     domainname: request.domainname,
     sandboxId,
     kind,
-    path: kind === 'path' ? join(context.config.execRoot, 'netns', sandboxId.slice(0, 12)) : '',
+    path: kind === 'path' ? namespacePath(context.config, sandboxId) : '',
     ownerId: '',
     directory: request.directory,
+    ...(request.sysctls['net.ipv6.conf.all.disable_ipv6'] === '1' && { withoutIPv6: true }),
     ...(request.owner && { root: request.owner.root }),
     endpoints: [],
     exposedPorts: [...new Set(exposedPorts([...request.exposedPorts, ...Object.keys(request.portBindings)]))],

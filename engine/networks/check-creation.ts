@@ -1,7 +1,7 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
 import { notManager } from '@cleat/protocol/api/swarm';
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
-import { conflict, forbidden, invalidParameter } from '@cleat/protocol/errors';
+import { conflict, forbidden, invalidParameter, isClass } from '@cleat/protocol/errors';
 import { refuseLargeRecord } from '../store/record-size.js';
 import type { NetworksContext } from './context.js';
 import { isPredefined } from './resource.js';
@@ -29,6 +29,16 @@ export function checkCreation(
   checkIpam(request.IPAM?.Config ?? [], request.EnableIPv6 ?? false);
 }
 
+/** @returns undefined for what is no CIDR */
+function cidrOf(text: string): ReturnType<typeof parseCidr> | undefined {
+  try {
+    return parseCidr(text);
+  } catch (error) {
+    if (isClass(error, 'InvalidParameter')) return undefined;
+    throw error;
+  }
+}
+
 /** As moby `daemon/network.go` checks it. @throws InvalidParameter with all complaints, one a line */
 function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
   const complaints: string[] = [];
@@ -38,14 +48,21 @@ function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
         complaints.push('every ip-range or gateway must have a corresponding subnet');
       continue;
     }
-    const { block, address } = parseCidr(config.Subnet);
+    const subnet = cidrOf(config.Subnet);
+    if (!subnet) {
+      complaints.push(`invalid subnet ${config.Subnet}: invalid CIDR block notation`);
+      continue;
+    }
+    const { block, address } = subnet;
     if (block.family === 6 && !six) continue;
     if (address.value !== block.value)
       complaints.push(`invalid subnet ${config.Subnet}: it should be ${formatBlock(block)}`);
     if (config.IPRange) {
-      const range = parseCidr(config.IPRange);
+      const range = cidrOf(config.IPRange);
       const text = `invalid ip-range ${config.IPRange}:`;
-      if (range.block.family !== block.family) complaints.push(`${text} parent subnet is an IPv${block.family} block`);
+      if (!range) complaints.push(`${text} invalid CIDR block notation`);
+      else if (range.block.family !== block.family)
+        complaints.push(`${text} parent subnet is an IPv${block.family} block`);
       else {
         if (range.block.prefix < block.prefix) {
           complaints.push(`${text} CIDR block is bigger than its parent subnet ${config.Subnet}`);
@@ -64,7 +81,7 @@ function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
       if (!text) continue;
       const parsed = tryParseAddress(text);
       const reason = !parsed
-        ? 'not an IP address'
+        ? 'invalid address'
         : parsed.family !== block.family
           ? `parent subnet is an IPv${block.family} block`
           : contains(block, parsed)

@@ -1,7 +1,8 @@
-import { enterNamespace, inNamespace } from '@cleat/linux/net/namespace';
+import { enterNamespace, inNamespace, keepNamespace } from '@cleat/linux/net/namespace';
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
 import { announceConnected, announceEnd } from './announce.js';
+import { namespacePath } from './attach.js';
 import type { NetworksContext } from './context.js';
 import { endpointReleases } from './detach.js';
 import { createEndpoint, joinEndpoint, newEndpoint } from './endpoint.js';
@@ -13,7 +14,7 @@ import { reopenLinks, reopenLinksTo } from './open-links.js';
 import { settlePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { checkRequested } from './requested.js';
-import type { NetworkHost } from './service.js';
+import type { NetworkHost, SandboxRequest } from './service.js';
 import { defaultRoutes, unwire, wire } from './wire.js';
 
 /** See {@link NetworkHost.connect}. */
@@ -24,10 +25,11 @@ export async function connect(
   asked: EndpointSettings,
 ): Promise<RequestedEndpoint> {
   const requested: RequestedEndpoint = { ...linkedRequest(asked, context.idOf), NetworkID: network.id };
-  checkMode(network, container.networkMode);
+  checkMode(network, container);
   checkRequested(network.name, network, requested);
   const sandbox = container.running ? context.sandbox(container.containerId) : undefined;
   if (!sandbox) return requested;
+  if (sandbox.kind === 'own' && sandbox.endpoints.length === 0) holdNamespace(context, sandbox, container.pid);
   if (sandbox.kind !== 'path') throw notPrivate();
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
     throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
@@ -57,12 +59,21 @@ export async function connect(
   return requested;
 }
 
-function checkMode(network: NetworkRecord, mode: string): void {
+/** It has left the network `none`: the namespace that its runtime made gets a path, for interfaces to come. */
+function holdNamespace(context: Pick<NetworksContext, 'config' | 'save'>, sandbox: SandboxRecord, pid: number): void {
+  const path = namespacePath(context.config, sandbox.sandboxId);
+  keepNamespace(path, pid);
+  sandbox.path = path;
+  sandbox.kind = 'path';
+  context.save(sandbox);
+}
+
+function checkMode(network: NetworkRecord, { networkMode: mode, endpoints }: SandboxRequest): void {
   if (network.sandbox === 'host') {
     throw invalidParameter('cannot connect container to host network - container must be created in host network mode');
   }
   if (mode.startsWith('container:') || mode === 'host') throw notPrivate();
-  if (network.sandbox === 'none' || mode === 'none') {
+  if (network.sandbox === 'none' || Object.hasOwn(endpoints, 'none')) {
     throw invalidParameter(
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );

@@ -151,10 +151,13 @@ export class NetworksContext {
     return this.config.bridge === 'none' ? 'none' : 'bridge';
   }
 
-  /** The address for `host-gateway` in extra hosts. */
-  hostGateway(): string {
-    const [configured] = this.config.hostGatewayIps ?? [];
-    return configured ?? this.registry.byName('bridge')?.v4[0]?.gateway.split('/')[0] ?? '127.0.0.1';
+  /** The addresses for `host-gateway` in extra hosts: what is configured, or the default bridge's of each family. */
+  hostGateways(): readonly string[] {
+    const configured = this.config.hostGatewayIps ?? [];
+    if (configured.length > 0) return configured;
+    const { v4 = [], v6 = [] } = this.registry.byName('bridge') ?? {};
+    const own = [v4[0], v6[0]].flatMap((pool) => (pool?.gateway ? [bare(pool.gateway)] : []));
+    return own.length > 0 ? own : ['127.0.0.1'];
   }
 
   /** A network event with Docker's attributes. */

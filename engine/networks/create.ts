@@ -10,6 +10,7 @@ import { checkCreation } from './check-creation.js';
 import { configurationFor, refuseConfigurationInUse } from './config-network.js';
 import type { NetworksContext } from './context.js';
 import { networkRequest, poolOptions } from './driver-request.js';
+import { withDefaults } from './network-defaults.js';
 import type { DriverMessage, NetworkCall } from './outbox.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName, isPredefined } from './resource.js';
@@ -29,9 +30,10 @@ type Making = Pick<NetworksContext, 'building' | 'drivers' | 'outbox'>;
  */
 export async function createNetwork(
   context: NetworksContext,
-  request: NetworkCreateRequest,
+  asked: NetworkCreateRequest,
   options: CreateOptions = {},
 ): Promise<NetworkRecord> {
+  const request = options.predefined ? asked : withDefaults(context, asked);
   const name = request.Name?.trim() ?? '';
   checkCreation(context, name, request, options.predefined ?? false);
   const template = configurationFor(context, request);
@@ -184,8 +186,8 @@ async function gatewayChecks(context: Pick<NetworksContext, 'drivers'>, record: 
   return { addressSpace, skip4: said?.SkipIPv4 ?? false, skip6: said?.SkipIPv6 ?? false };
 }
 
-/** Names of the auxiliary address that overrides the containers' gateway (moby `daemon/libnetwork/network.go`). */
-export const defaultGatewayAux = 'DefaultGatewayIPv4';
+/** Names of the auxiliary addresses that override the containers' gateways (moby `drivers/bridge/labels.go`). */
+export const gatewayAux = { four: 'DefaultGatewayIPv4', six: 'DefaultGatewayIPv6' } as const;
 
 /**
  * Removes a network whose containers have all left. What its drivers cannot be told now is pending, so that a

@@ -22,6 +22,10 @@ export function complaintsAbout({ DriverOpts }: EndpointSettings): string[] {
   return complaints;
 }
 
+/** An interface without IPv6 gets no address of that family. */
+export const switchesIPv6Off = ({ DriverOpts }: EndpointSettings): boolean =>
+  sysctlsIn(DriverOpts).some((setting) => /^net\.ipv6\.conf\.(IFNAME|ifname)\.disable_ipv6=1$/.test(setting));
+
 /** The name that its user wants for the interface inside; empty: whatever comes. */
 export const wantedName = ({ DriverOpts }: EndpointSettings): string => DriverOpts?.[netlabel.endpointIfname] ?? '';
 

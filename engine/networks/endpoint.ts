@@ -7,8 +7,9 @@ import { newId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer, type Route } from './answers.js';
 import type { NetworksContext } from './context.js';
+import { gatewayAux } from './create.js';
 import { dnsNames } from './dns-names.js';
-import { wantedName } from './endpoint-options.js';
+import { switchesIPv6Off, wantedName } from './endpoint-options.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { endpointName } from './resource.js';
@@ -164,7 +165,7 @@ export async function joinEndpoint(
     endpoint.gateway = said.address(joined.Gateway ?? '', 'the gateway', 4);
     if (network) endpoint.gateway = gatewayOverride(network) || endpoint.gateway;
     const six = said.address(joined.GatewayIPv6 ?? '', 'the IPv6 gateway', 6);
-    endpoint.gateway6 = endpoint.ipv6 ? six : '';
+    endpoint.gateway6 = endpoint.ipv6 ? (network && gatewayOverride6(network)) || six : '';
     endpoint.gatewayDisabled = joined.DisableGatewayService ?? false;
     result.routes = (joined.StaticRoutes ?? []).map((route) => said.route(route));
     endpoint.defaultRoute = result.routes.some(({ destination }) => destination === '0.0.0.0/0');
@@ -204,7 +205,8 @@ async function takeAddresses(
     return taken.address;
   };
   if (network.v4.length > 0 && !endpoint.ipv4) endpoint.ipv4 = await take(false, IPv4Address);
-  if (network.v6.length > 0 && !endpoint.ipv6) {
+  const six = !sandbox.withoutIPv6 && !switchesIPv6Off(endpoint.requested);
+  if (six && network.v6.length > 0 && !endpoint.ipv6) {
     context.save(sandbox);
     endpoint.ipv6 = await take(true, IPv6Address);
   }
@@ -234,9 +236,11 @@ async function takeUnused(
 /** Locally administered and for one receiver only. */
 const randomMac = (): string => ['02', '42', ...(randomBytes(4).toString('hex').match(/../g) ?? [])].join(':');
 
-/** `--default-gateway`. */
+/** `--default-gateway`, `--default-gateway-v6`. */
 const gatewayOverride = (network: NetworkRecord): string =>
-  network.v4.map(({ aux }) => aux.DefaultGatewayIPv4 ?? '').find(Boolean) ?? '';
+  network.v4.map(({ aux }) => aux[gatewayAux.four] ?? '').find(Boolean) ?? '';
+const gatewayOverride6 = (network: NetworkRecord): string =>
+  network.v6.map(({ aux }) => aux[gatewayAux.six] ?? '').find(Boolean) ?? '';
 
 function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: string, prefix: string): string {
   if (exact) return exact;

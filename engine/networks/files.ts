@@ -22,7 +22,7 @@ export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord)
         .filter(({ role }) => role !== 'gateway')
         .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
       more: linkLines(context, sandbox),
-      hostGateway: context.hostGateway(),
+      hostGateways: context.hostGateways(),
     }),
   );
   writeInPlace(

@@ -29,7 +29,9 @@ const none = { dns: [], search: [], options: [] };
 
 test('hosts: extra ones, the gateway of the host, the own name with its domain', () => {
   const record = sandbox({ domainname: 'example.org', extraHosts: ['a:1.2.3.4', 'six:fd00::1', 'gw:host-gateway'] });
-  const lines = hostsFile(record, { own: ['10.1.0.2'], more: ['10.1.0.3\tdb'], hostGateway: '10.1.0.1' }).split('\n');
+  const lines = hostsFile(record, { own: ['10.1.0.2'], more: ['10.1.0.3\tdb'], hostGateways: ['10.1.0.1'] }).split(
+    '\n',
+  );
   expect(lines).toEqual(
     expect.arrayContaining([
       '1.2.3.4\ta',

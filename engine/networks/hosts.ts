@@ -28,25 +28,27 @@ export interface HostEntries {
   own: string[];
   /** Lines `address names…` for links. */
   more: string[];
-  /** The address for `host-gateway`. */
-  hostGateway: string;
+  /** The addresses for `host-gateway`. */
+  hostGateways: readonly string[];
 }
 
 /** /etc/hosts. In the host's network the host's own file, with the extra hosts. */
-export function hostsFile(sandbox: SandboxRecord, { own, more, hostGateway }: HostEntries): string {
-  const extra = sandbox.extraHosts.map((entry) => {
+export function hostsFile(sandbox: SandboxRecord, { own, more, hostGateways }: HostEntries): string {
+  const extra = sandbox.extraHosts.flatMap((entry) => {
     const colon = entry.search(/[:=]/);
     const [name, address] = [entry.slice(0, colon), entry.slice(colon + 1)];
-    return `${address === 'host-gateway' ? hostGateway : address.replace(/^\[(.*)\]$/, '$1')}\t${name}`;
+    const addresses = address === 'host-gateway' ? hostGateways : [address.replace(/^\[(.*)\]$/, '$1')];
+    return addresses.map((one) => `${one}\t${name}`);
   });
   if (sandbox.kind === 'host') {
     const host = readOptional('/etc/hosts').replace(/\n*$/, '\n');
     return host + extra.map((line) => `${line}\n`).join('');
   }
-  const { hostname, domainname } = sandbox;
+  const { hostname, domainname, withoutIPv6 } = sandbox;
+  const standard = standardHosts.filter((line) => !(withoutIPv6 && /^[\da-f]*:/.test(line)));
   const names = domainname && !hostname.endsWith(`.${domainname}`) ? `${hostname}.${domainname} ${hostname}` : hostname;
   const self = own.map((address) => `${address}\t${names}`);
-  return [...standardHosts, ...extra, ...more, ...(hostname ? self : [])].map((line) => `${line}\n`).join('');
+  return [...standard, ...extra, ...more, ...(hostname ? self : [])].map((line) => `${line}\n`).join('');
 }
 
 /** The resolvers of the engine's configuration. */

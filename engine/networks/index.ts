@@ -213,7 +213,9 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       const networks = Object.entries(requested).map(([name, settings]) => {
         const network = context.registry.lookUp(requestedRef(name, settings));
         const names = network && before ? dnsNames(network, { containerId, ...before }, settings) : [];
-        return [network?.name ?? name, detachedSettings(network, settings, names)] as const;
+        // After a run Docker does not show the MAC address that was asked for.
+        const shown = before ? { ...settings, MacAddress: '' } : settings;
+        return [network?.name ?? name, detachedSettings(network, shown, names)] as const;
       });
       return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };
     },

@@ -5,7 +5,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import type { NetworksConfig } from '../config.js';
 import type { NetworksContext } from './context.js';
-import { createNetwork, defaultGatewayAux, isMissing, removeNetwork } from './create.js';
+import { createNetwork, gatewayAux, isMissing, removeNetwork } from './create.js';
 import type { NetworkRecord } from './record.js';
 
 /**
@@ -77,25 +77,44 @@ async function requestFor(config: NetworksConfig, name: string): Promise<Network
   };
 }
 
-/** `--bip`, `--fixed-cidr` and `--default-gateway`; or the addresses of a bridge that the operator made. */
+/**
+ * For both families: `--bip`, `--fixed-cidr` and `--default-gateway`; or the addresses of a bridge that the operator made
+ * (moby `getDefaultBridgeIPAMConf`).
+ */
 async function addressesFor(config: NetworksConfig): Promise<IpamConfig[]> {
-  const own = config.bip ?? (await addressOfExisting(config.bridge));
-  if (!own) return [];
-  const { block, address } = parseCidr(own);
+  const existing = await addressesOfExisting(config.bridge);
+  const { bip, fixedCidr, defaultGateway, bip6, fixedCidr6, defaultGateway6 } = config;
+  return [
+    ...addressesOf(bip ?? existing.four, fixedCidr, defaultGateway && { [gatewayAux.four]: defaultGateway }),
+    ...(config.ipv6
+      ? addressesOf(bip6 ?? existing.six, fixedCidr6, defaultGateway6 && { [gatewayAux.six]: defaultGateway6 })
+      : []),
+  ];
+}
+
+/** @param own the bridge's own address, as CIDR */
+function addressesOf(
+  own: string | undefined,
+  range: string | undefined,
+  gateway: Record<string, string> | '' | undefined,
+): IpamConfig[] {
+  const subnet = own ?? range;
+  if (subnet === undefined) return [];
   return [
     {
-      Subnet: formatBlock(block),
-      Gateway: formatAddress(address),
-      ...(config.fixedCidr ? { IPRange: config.fixedCidr } : {}),
-      ...(config.defaultGateway ? { AuxiliaryAddresses: { [defaultGatewayAux]: config.defaultGateway } } : {}),
+      Subnet: formatBlock(parseCidr(subnet).block),
+      ...(own === undefined ? {} : { Gateway: formatAddress(parseCidr(own).address) }),
+      ...(range === undefined ? {} : { IPRange: formatBlock(parseCidr(range).block) }),
+      ...(gateway ? { AuxiliaryAddresses: gateway } : {}),
     },
   ];
 }
 
 /** Only of a device that nobody tagged: our own got its address from IPAM. */
-async function addressOfExisting(device: string): Promise<string | undefined> {
-  if (!interfaceNames().has(device)) return undefined;
+async function addressesOfExisting(device: string): Promise<{ four?: string | undefined; six?: string | undefined }> {
+  if (!interfaceNames().has(device)) return {};
   const facts = await linkFacts(device);
-  if (!facts || facts.alias.startsWith('cleat:')) return undefined;
-  return facts.addresses.find((address) => !address.includes(':'));
+  if (!facts || facts.alias.startsWith('cleat:')) return {};
+  const isSix = (address: string) => address.includes(':');
+  return { four: facts.addresses.find((address) => !isSix(address)), six: facts.addresses.find(isSix) };
 }

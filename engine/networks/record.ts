@@ -135,6 +135,8 @@ export interface SandboxRecord {
   /** For `joined`: whose namespace it is. */
   ownerId: string;
   directory: string;
+  /** Its user switched IPv6 off. */
+  withoutIPv6?: true;
   /** Its root on the host. Absent: the host's own. */
   root?: { uid: number; gid: number };
   endpoints: EndpointRecord[];

@@ -62,8 +62,8 @@ export function settleRequested(
     const network = isPredefined(ref) ? undefined : registry.lookUp(requested.NetworkID || ref);
     const name = network?.name ?? ref;
     try {
-      // Addresses are compared with the network's when the container starts: it may be made until then.
-      checkRequested(name, undefined, requested);
+      // A network may also be made until the container starts; then it is compared with that one's addresses.
+      checkRequested(name, network, requested);
     } catch (error) {
       throw invalidParameter(`invalid config for network ${ref}: ${messageOf(error)}`, { cause: error });
     }

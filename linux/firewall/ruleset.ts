@@ -22,6 +22,10 @@ export interface FirewallNetwork {
   modes?: GatewayModes;
   /** Interfaces from which published ports are reached by the containers' own addresses. */
   trusted?: readonly string[];
+  /** So do all other hosts. */
+  directRouting?: boolean;
+  /** Packets with this mark are let through to the containers: `mark`, or `mark/mask`. */
+  acceptMark?: string;
 }
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
@@ -189,9 +193,10 @@ const seclusion = ({ bridge, internal }: FirewallNetwork): string[] =>
 const transport = 'meta l4proto { tcp, udp, sctp }';
 
 function isolation(network: FirewallNetwork): string[] {
-  const { bridge, icc, internal } = network;
+  const { bridge, icc, internal, acceptMark } = network;
   const within = `    iifname "${bridge}" oifname "${bridge}"`;
   return [
+    ...(acceptMark && !internal ? [`    oifname "${bridge}" ${markMatch(acceptMark)} accept`] : []),
     // As moby has it, what a linked port sends unasked may pass, too.
     ...(icc
       ? []
@@ -204,9 +209,14 @@ function isolation(network: FirewallNetwork): string[] {
   ];
 }
 
+function markMatch(text: string): string {
+  const [mark, mask] = text.split('/');
+  return mask === undefined ? `meta mark ${mark}` : `meta mark and ${mask} == ${mark}`;
+}
+
 /** Rules that let packets from elsewhere through to the containers' own addresses. */
 function directAccess(network: FirewallNetwork, subnet: string): string[] {
-  const { bridge, trusted = [] } = network;
+  const { bridge, trusted = [], directRouting } = network;
   const six = subnet.includes(':');
   const to = `oifname "${bridge}" meta nfproto ${six ? 'ipv6' : 'ipv4'}`;
   const published = six
@@ -216,6 +226,7 @@ function directAccess(network: FirewallNetwork, subnet: string): string[] {
   if (mode === 'nat-unprotected') return [`    ${to} accept`];
   if (mode === 'routed')
     return [`    ${to} meta l4proto ${six ? 'ipv6-icmp' : 'icmp'} accept`, `    ${to} ${published}`];
+  if (directRouting) return [`    ${to} ${published}`];
   return trusted.length > 0
     ? [`    iifname { ${trusted.map((name) => `"${name}"`).join(', ')} } ${to} ${published}`]
     : [];

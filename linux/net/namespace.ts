@@ -55,6 +55,17 @@ export async function createNamespace(path: string, owner?: UserNamespace): Prom
   }
 }
 
+/** Keeps the network namespace of a process at `path`, a file that does not exist yet. */
+export function keepNamespace(path: string, pid: number): void {
+  makeFile(path);
+  try {
+    bind(`/proc/${pid}/ns/net`, path);
+  } catch (error) {
+    removeNamespace(path);
+    throw error;
+  }
+}
+
 /** An empty file, with its directory when that is not there yet. @throws EEXIST */
 function makeFile(path: string): void {
   try {

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { addressBytes } from '@cleat/protocol/cidr';
-import { conflict } from '@cleat/protocol/errors';
+import { conflict, systemError } from '@cleat/protocol/errors';
 import { errnoOf } from '../syscall/errno.js';
 import { bindPort } from '../syscall/socket.js';
 
@@ -17,9 +17,11 @@ export function reservePort(protocol: 'tcp' | 'udp' | 'sctp', address: string, p
     return () => closeSync(fd);
   } catch (error) {
     const errno = errnoOf(error);
-    // A kernel without SCTP has no socket that could hold the port, and nobody who could take it.
-    if (errno === 'EPROTONOSUPPORT' && protocol === 'sctp') return () => {};
     const host = bytes.length === 16 ? `[${address}]` : address;
+    if (errno === 'EPROTONOSUPPORT') {
+      const why = `this kernel has no ${protocol.toUpperCase()} (module ${protocol})`;
+      throw systemError(`failed to bind host port ${host}:${port}/${protocol}: protocol not supported: ${why}`);
+    }
     const reasons: Record<string, string> = {
       EADDRINUSE: 'address already in use',
       EADDRNOTAVAIL: 'cannot assign requested address',

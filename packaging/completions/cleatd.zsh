@@ -64,9 +64,15 @@ _arguments \
   '*--seccomp-profile=[Default seccomp profile\: a path, builtin or unconfined]:seccomp-profile:_files' \
   '*--bridge=[Device of the default bridge network (default cleat0); none\: no such network]:bridge:' \
   '*-b+[Device of the default bridge network (default cleat0); none\: no such network]:bridge:' \
+  '*--allow-direct-routing[Let other hosts reach published ports by the containers'\'' own addresses]' \
   '*--bip=[The default bridge'\''s own address, as 172.30.0.1/16]:bip:' \
+  '*--bip6=[The default bridge'\''s own IPv6 address, as fd00\:30\:\:1/64; needs --ipv6]:bip6:' \
+  '*--bridge-accept-fwmark=[Let packets with this firewall mark, as 1 or 0x1/0x3, through to containers]:bridge-accept-fwmark:' \
   '*--fixed-cidr=[Part of that subnet from which containers get addresses]:fixed-cidr:' \
+  '*--fixed-cidr-v6=[The same for IPv6, or the whole subnet where --bip6 is absent]:fixed-cidr-v6:' \
   '*--default-gateway=[Gateway of containers on the default bridge network]:default-gateway:' \
+  '*--default-gateway-v6=[The same for IPv6]:default-gateway-v6:' \
+  '*--default-network-opt=[Option of all new networks of a driver, as DRIVER=KEY=VALUE]:default-network-opt:' \
   '*--default-address-pool=[Pool for networks without a subnet, as base=10.0.0.0/8,size=24]:default-address-pool:' \
   '*--dns=[DNS server of containers]:dns:' \
   '*--dns-opt=[DNS option of containers]:dns-opt:' \
@@ -88,12 +94,9 @@ _arguments \
   '*--http-proxy=[Proxy (URL) for plain HTTP to registries and other servers; otherwise HTTP_PROXY of the environment]:http-proxy:' \
   '*--https-proxy=[Proxy (URL) for HTTPS; otherwise HTTPS_PROXY of the environment]:https-proxy:' \
   '*--no-proxy=[Hosts, .domains, addresses and networks that no proxy is asked for, with commas; otherwise NO_PROXY]:no-proxy:' \
-  '*--allow-direct-routing[container addresses are filtered by the firewall rules of each network]' \
   '*--allow-nondistributable-artifacts=[foreign layers are not pushed]:allow-nondistributable-artifacts:' \
   '*--api-cors-header=[the API does not answer to web pages of other origins]:api-cors-header:' \
   '*--api-enable-cors[the API does not answer to web pages of other origins]' \
-  '*--bip6=[not implemented yet]:bip6:' \
-  '*--bridge-accept-fwmark=[not implemented yet]:bridge-accept-fwmark:' \
   '*--cluster-advertise=[swarm mode is not part of this engine]:cluster-advertise:' \
   '*--cluster-store=[swarm mode is not part of this engine]:cluster-store:' \
   '*--cluster-store-opt=[swarm mode is not part of this engine]:cluster-store-opt:' \
@@ -103,16 +106,13 @@ _arguments \
   '*--cpu-rt-period=[set real-time limits per container (--cpu-rt-runtime of docker run)]:cpu-rt-period:' \
   '*--cpu-rt-runtime=[set real-time limits per container (--cpu-rt-runtime of docker run)]:cpu-rt-runtime:' \
   '*--cri-containerd[containers are run by conmon and an OCI runtime, there is no containerd]' \
-  '*--default-gateway-v6=[not implemented yet]:default-gateway-v6:' \
   '*--default-init=[use --init-path]:default-init:' \
-  '*--default-network-opt=[not implemented yet]:default-network-opt:' \
   '*--default-stop-timeout=[set it per container (--stop-timeout of docker run)]:default-stop-timeout:' \
   '*--deprecated-key-path=[there is no trust key]:deprecated-key-path:_files' \
   '*--disable-legacy-registry[version 1 registries are never asked]' \
   '*--experimental[no feature is hidden behind it]' \
   '*--feature=[there is one image store; dockerd'\''s feature switches mean nothing here]:feature:' \
   '*--firewall-backend=[rules are always made with nftables]:firewall-backend:' \
-  '*--fixed-cidr-v6=[not implemented yet]:fixed-cidr-v6:' \
   '*--graph=[use --data-root]:graph:' \
   '*-g+[use --data-root]:graph:' \
   '*--ip-forward-no-drop[the policy of the FORWARD chain is never changed]' \

@@ -98,10 +98,8 @@ export class Pool {
   }
 
   #check(address: Address): bigint {
-    if (!contains(this.block, address) || this.#reserved(address.value)) {
-      throw invalidParameter('requested address is out of range');
-    }
-    if (this.#taken.has(address.value)) throw forbidden('Address already in use');
+    if (!contains(this.block, address)) throw invalidParameter('requested address is out of range');
+    if (this.#taken.has(address.value) || this.#reserved(address.value)) throw forbidden('Address already in use');
     return address.value;
   }
 

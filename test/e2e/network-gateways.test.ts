@@ -4,6 +4,7 @@ import { clientOf } from './support/client.js';
 import { clearEngines, type Engine, startEngine } from './support/engine.js';
 import { Neighbour } from './support/neighbour.js';
 import { freePort } from './support/ports.js';
+import { Program } from './support/program.js';
 
 /** How containers are reached from beyond their network, by each gateway mode, and over which network they reach out. */
 let engine: Engine;
@@ -19,7 +20,12 @@ afterAll(async () => {
   await friend?.[Symbol.asyncDispose]();
   await engine?.[Symbol.asyncDispose]();
 });
-afterEach(clearEngines);
+let programs: Program[] = [];
+afterEach(async () => {
+  await Promise.all(programs.map((program) => program.end('SIGKILL')));
+  programs = [];
+  await clearEngines();
+});
 
 const { ok, refused } = clientOf(() => engine);
 const bridgeOption = (name: string) => `com.docker.network.bridge.${name}`;
@@ -198,6 +204,50 @@ test('the way out is chosen for each family by itself, and ports follow it', asy
   expect([await route(), await route('-6')]).toEqual(['eth0', undefined]);
   expect(await ports('cc')).toEqual(published);
   expect(await everywhere()).toEqual(['served', 'served']);
+});
+
+test('UDP clients that never pause follow a container that comes back with another address', async () => {
+  await createDual('both');
+  const [plain, dual] = [await freePort(), await freePort()];
+  const serve = async (name: string, port: number, ...options: string[]) => {
+    await ok('run', '-d', '--name', name, '-p', `${port}:81/udp`, ...options, 'busybox', 'sleep', '1000');
+    const script = `const socket = require('dgram').createSocket('udp6');
+      socket.on('message', (_, from) => socket.send('${name}', from.port, from.address)).bind(81);`;
+    const pid = await ok('inspect', '--format', '{{.State.Pid}}', name);
+    programs.push(new Program('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '-e', script]));
+  };
+  await serve('one', plain);
+  await serve('two', dual, '--network', 'both');
+  // Each asks from one port for as long as it lives, and says whom it hears.
+  const ask = `for (const [to, port] of ${JSON.stringify([
+    [stranger.here.four, plain],
+    [stranger.here.six, plain],
+    [stranger.here.four, dual],
+    [stranger.here.six, dual],
+  ])}) {
+    const socket = require('dgram').createSocket(to.includes(':') ? 'udp6' : 'udp4');
+    socket.on('message', (text) => console.log(to, port, String(text).trim()));
+    socket.on('error', () => {});
+    setInterval(() => socket.send('hello', port, to), 20);
+  }`;
+  const clients = new Program('nsenter', [`--net=${stranger.path}`, process.execPath, '-e', ask]);
+  programs.push(clients);
+  const hear = (name: string, port: number) =>
+    expect
+      .poll(() => [stranger.here.four, stranger.here.six].map((to) => clients.said.includes(`${to} ${port} ${name}`)), {
+        timeout: 10_000,
+      })
+      .toEqual([true, true]);
+  await hear('one', plain);
+  await hear('two', dual);
+  await ok('rm', '-f', 'one', 'two');
+  // Their addresses are others' now.
+  await ok('run', '-d', '--name', 'three', 'busybox', 'sleep', '1000');
+  await ok('run', '-d', '--name', 'four', '--network', 'both', 'busybox', 'sleep', '1000');
+  await serve('five', plain);
+  await serve('six', dual, '--network', 'both');
+  await hear('five', plain);
+  await hear('six', dual);
 });
 
 async function fetchedHere(address: string, port: number): Promise<string> {

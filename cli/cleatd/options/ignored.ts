@@ -13,16 +13,12 @@ const ignored = <const F extends string, const T extends OptionType>(
 const containerd = 'containers are run by conmon and an OCI runtime, there is no containerd';
 const swarm = 'swarm mode is not part of this engine';
 const proxy = 'one process carries what the kernel cannot translate: [::1], and IPv6 to a container without it';
-const later = 'not implemented yet';
 const realtime = 'set real-time limits per container (--cpu-rt-runtime of docker run)';
 
 export const ignoredOptions = [
-  ignored('allow-direct-routing', 'bool', 'container addresses are filtered by the firewall rules of each network'),
   ignored('allow-nondistributable-artifacts', 'list', 'foreign layers are not pushed'),
   ignored('api-cors-header', 'string', 'the API does not answer to web pages of other origins'),
   ignored('api-enable-cors', 'bool', 'the API does not answer to web pages of other origins'),
-  ignored('bip6', 'string', later),
-  ignored('bridge-accept-fwmark', 'string', later),
   ignored('builder', 'json', 'bounds of its cache are options of the builder (batteries/builder-dockerfile)'),
   ignored('cluster-advertise', 'string', swarm),
   ignored('cluster-store', 'string', swarm),
@@ -33,9 +29,7 @@ export const ignoredOptions = [
   ignored('cpu-rt-period', 'int', realtime),
   ignored('cpu-rt-runtime', 'int', realtime),
   ignored('cri-containerd', 'bool', containerd),
-  ignored('default-gateway-v6', 'string', later),
   ignored('default-init', 'string', 'use --init-path'),
-  ignored('default-network-opt', 'list', later, { key: 'default-network-opts' }),
   ignored('default-stop-timeout', 'int', 'set it per container (--stop-timeout of docker run)'),
   ignored('deprecated-key-path', 'string', 'there is no trust key'),
   ignored('disable-legacy-registry', 'bool', 'version 1 registries are never asked'),
@@ -44,7 +38,6 @@ export const ignoredOptions = [
     key: 'features',
   }),
   ignored('firewall-backend', 'string', 'rules are always made with nftables'),
-  ignored('fixed-cidr-v6', 'string', later),
   ignored('graph', 'string', 'use --data-root', { short: 'g' }),
   ignored('ip-forward-no-drop', 'bool', 'the policy of the FORWARD chain is never changed'),
   ignored('ip6tables', 'bool', 'one nftables table holds the rules of both families'),

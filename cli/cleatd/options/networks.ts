@@ -8,9 +8,25 @@ export const networkOptions = [
     short: 'b',
     help: 'Device of the default bridge network (default cleat0); none: no such network',
   }),
+  option('allow-direct-routing', 'bool', {
+    group,
+    help: "Let other hosts reach published ports by the containers' own addresses",
+  }),
   option('bip', 'string', { group, help: "The default bridge's own address, as 172.30.0.1/16" }),
+  option('bip6', 'string', { group, help: "The default bridge's own IPv6 address, as fd00:30::1/64; needs --ipv6" }),
+  option('bridge-accept-fwmark', 'string', {
+    group,
+    help: 'Let packets with this firewall mark, as 1 or 0x1/0x3, through to containers',
+  }),
   option('fixed-cidr', 'string', { group, help: 'Part of that subnet from which containers get addresses' }),
+  option('fixed-cidr-v6', 'string', { group, help: 'The same for IPv6, or the whole subnet where --bip6 is absent' }),
   option('default-gateway', 'string', { group, help: 'Gateway of containers on the default bridge network' }),
+  option('default-gateway-v6', 'string', { group, help: 'The same for IPv6' }),
+  option('default-network-opt', 'driver-options', {
+    group,
+    key: 'default-network-opts',
+    help: 'Option of all new networks of a driver, as DRIVER=KEY=VALUE',
+  }),
   option('default-address-pool', 'pools', {
     group,
     key: 'default-address-pools',

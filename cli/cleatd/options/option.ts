@@ -55,6 +55,8 @@ export interface ValueTypes {
   runtimes: Record<string, RuntimeValue>;
   /** `nofile=1024:2048`. */
   ulimits: Record<string, { Name: string; Soft: number; Hard: number }>;
+  /** `driver=key=value`, repeatable. */
+  'driver-options': Record<string, Record<string, string>>;
   /** `base=10.0.0.0/8,size=24`. */
   pools: { base: string; size: number }[];
   /** `name=in-process|process|off`. */

@@ -46,6 +46,7 @@ const zero: { [T in OptionType]: () => ValueOf<T> } = {
   duration: () => 0,
   runtimes: () => ({}),
   ulimits: () => ({}),
+  'driver-options': () => ({}),
   pools: () => [],
   extensions: () => ({}),
   json: () => undefined,

@@ -32,6 +32,7 @@ const texts: { [T in OptionType]: (before: ValueOf<T> | undefined, text: string)
   duration: (_, text) => durationOf(text),
   runtimes: (before = {}, text) => ({ ...before, ...runtime(text) }),
   ulimits: (before = {}, text) => ({ ...before, ...ulimit(text) }),
+  'driver-options': (before = {}, text) => withDriverOption(before, text),
   pools: (before = [], text) => [...before, pool(text)],
   extensions: (before = {}, text) => ({ ...before, ...extension(text) }),
   json: (_, text) => text,
@@ -62,6 +63,8 @@ const jsons: { [T in OptionType]: (value: unknown) => ValueOf<T> } = {
   duration: (value) => (typeof value === 'string' ? durationOf(value) : fail('a duration', value)),
   runtimes: (value) => (isRecord(value) ? mapObject(value, runtimeOf) : fail('an object of runtimes', value)),
   ulimits: (value) => (isRecord(value) ? mapObject(value, ulimitOf) : fail('an object of limits', value)),
+  'driver-options': (value) =>
+    isRecord(value) ? mapObject(value, driverOptionsOf) : fail('an object of options', value),
   pools: (value) => (Array.isArray(value) ? value.map(poolOf) : fail('a list of pools', value)),
   extensions: (value) => (isRecord(value) ? mapObject(value, extensionOf) : fail('an object of extensions', value)),
   json: (value) => value,
@@ -103,6 +106,16 @@ function pair(text: string): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new BadValue(`'${text}' is not of the form key=value`);
   return { [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function withDriverOption(before: ValueOf<'driver-options'>, text: string): ValueOf<'driver-options'> {
+  const [[driver = '', rest = ''] = []] = Object.entries(pair(text));
+  return { ...before, [driver]: { ...before[driver], ...pair(rest) } };
+}
+
+function driverOptionsOf(driver: string, value: unknown): Record<string, string> {
+  if (!isRecord(value)) return fail(`an object as options of ${driver}`, value);
+  return mapObject(value, (key, item) => (typeof item === 'string' ? item : fail(`a string as ${key}`, item)));
 }
 
 function runtime(text: string): Record<string, RuntimeValue> {
