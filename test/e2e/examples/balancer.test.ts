@@ -27,7 +27,7 @@ beforeAll(async () => {
   certificates = join(base, 'certificates');
   mkdirSync(certificates);
   hooks = join(base, 'hooks.yaml');
-  writeFileSync(hooks, '');
+  writeFileSync(hooks, 'hooks: []\n');
   engine = await startEngine({ flags: ['--hooks', hooks] });
   const starting = balancerKinds.map((kind) => RunningBalancer.start(kind, engine, base, certificates));
   balancers = await Promise.all(starting);
