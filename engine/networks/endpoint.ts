@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
+import { CleatError, conflict, isClass, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
@@ -14,6 +14,9 @@ import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { endpointName } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
+
+/** Static routes that one driver may add to a container. */
+const maxRoutes = 1000;
 
 /** The parts of an endpoint beyond its record, until it is configured. */
 export interface Joined {
@@ -139,6 +142,8 @@ export async function joinEndpoint(
   sandboxPid: number,
 ): Promise<Joined> {
   const result: Joined = { endpoint, routes: [], inSandbox: false };
+  // Before a driver makes anything.
+  refuseTaken(sandbox, endpoint, wantedName(endpoint.requested));
   await asStage(context, sandbox, endpoint, 'joined', async () => {
     const calls = context.callOptions(sandbox);
     const driver = await context.drivers.network(endpoint.driver, calls);
@@ -167,7 +172,9 @@ export async function joinEndpoint(
     const six = said.address(joined.GatewayIPv6 ?? '', 'the IPv6 gateway', 6);
     endpoint.gateway6 = endpoint.ipv6 ? (network && gatewayOverride6(network)) || six : '';
     endpoint.gatewayDisabled = joined.DisableGatewayService ?? false;
-    result.routes = (joined.StaticRoutes ?? []).map((route) => said.route(route));
+    const routes = joined.StaticRoutes ?? [];
+    if (routes.length > maxRoutes) throw said.wrong(`${routes.length} static routes, more than ${maxRoutes}`);
+    result.routes = routes.map((route) => said.route(route));
     endpoint.defaultRoute = result.routes.some(({ destination }) => destination === '0.0.0.0/0');
     endpoint.defaultRoute6 = result.routes.some(({ destination }) => destination === '::/0');
     result.inSandbox = InSandbox ?? false;
@@ -243,12 +250,22 @@ const gatewayOverride6 = (network: NetworkRecord): string =>
   network.v6.map(({ aux }) => aux[gatewayAux.six] ?? '').find(Boolean) ?? '';
 
 function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: string, prefix: string): string {
+  refuseTaken(sandbox, endpoint, exact);
   if (exact) return exact;
-  const used = new Set(sandbox.endpoints.filter((other) => other !== endpoint).map(({ dstName }) => dstName));
+  const used = usedNames(sandbox, endpoint);
   let number = 0;
   while (used.has(`${prefix}${number}`)) number++;
   return `${prefix}${number}`;
 }
+
+/** @throws Conflict where another interface has that name: it must neither be renamed nor be taken out */
+function refuseTaken(sandbox: SandboxRecord, endpoint: EndpointRecord, name: string): void {
+  if (name !== 'lo' && !usedNames(sandbox, endpoint).has(name)) return;
+  throw conflict(`the interface name ${name} is taken in the container: choose another one`);
+}
+
+const usedNames = (sandbox: SandboxRecord, endpoint: EndpointRecord): Set<string> =>
+  new Set(sandbox.endpoints.flatMap((other) => (other === endpoint || !other.dstName ? [] : [other.dstName])));
 
 /** Ports are of no use on an internal network, and only one network is to publish them. */
 function createOptions(

@@ -128,3 +128,17 @@ test('SCTP is refused where the kernel has none', async () => {
   const said = await engine.docker('run', '--rm', '-p', `${await freePort()}:80/sctp`, 'busybox', 'true');
   expect(said.code === 0 || said.stderr.includes('protocol not supported: this kernel has no SCTP')).toBe(true);
 });
+
+test('an interface keeps its name and its place when another one wants its name', async () => {
+  await ok('network', 'create', 'second');
+  await run('ee');
+  for (const name of ['eth0', 'lo']) {
+    const named = ['network', 'connect', '--driver-opt', `com.docker.network.endpoint.ifname=${name}`, 'second', 'ee'];
+    expect(await refused(...named)).toContain(`the interface name ${name} is taken in the container`);
+  }
+  const links = async () => (await ok('exec', 'ee', 'ip', '-o', 'link')).match(/(?<=^\d+: )\w+/gm);
+  expect(await links()).toEqual(['lo', 'eth0']);
+  await ok('exec', 'ee', 'ping', '-c1', '-W2', `${engine.prefix}.0.1`);
+  await ok('network', 'connect', 'second', 'ee');
+  expect(await links()).toEqual(['lo', 'eth0', 'eth1']);
+});
