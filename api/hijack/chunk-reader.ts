@@ -13,9 +13,9 @@ export interface ChunkReceiver {
 }
 
 /**
- * Reads a body in chunked transfer coding (RFC 9112, 7.1). It can be handed on in the chunks in which it came, as bytes. What follows the body on its next connection is another request: so the next parser must see the same end. A line
- * that it might read in another way is written anew, without extensions; trailers are left out; and what is malformed is
- * not handed on.
+ * Reads a body in chunked transfer coding (RFC 9112, 7.1). It can be handed on in the chunks in which it came, as bytes.
+ * On its next connection another request follows the body, so the next parser must see the same end. A line that it might
+ * read in another way is written anew, without extensions. Trailers are left out. A malformed body is not handed on.
  */
 export class ChunkReader {
   #state: 'size' | 'data' | 'end of data' | 'trailers' | 'done' | 'broken' = 'size';

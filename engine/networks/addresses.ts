@@ -81,7 +81,7 @@ export async function takePool(
 }
 
 /**
- * One address of a pool, as CIDR. One that makes no sense is given back, and so is one that comes too late.
+ * One address of a pool, as CIDR. An answer that makes no sense, or comes too late, is given back.
  * @returns empty when the pool stands for everything and its driver gives no addresses, as libnetwork's `null`
  */
 async function requestAddress(

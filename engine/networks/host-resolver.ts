@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { readOptional } from '@cleat/linux/files/optional';
 
-/** Where systemd-resolved keeps the real servers while /etc/resolv.conf shows its own stub. */
+/** The file in which systemd-resolved names the real servers. /etc/resolv.conf names systemd-resolved itself. */
 const resolvedPath = '/run/systemd/resolve/resolv.conf';
 
 export interface Resolver {
@@ -23,11 +24,11 @@ export function readResolver(text: string): Resolver {
   return resolver;
 }
 
-/** The host's resolver; where it is systemd-resolved's stub, the servers behind it. */
+/** The host's resolver. Where that is systemd-resolved, the servers that it asks: containers do not reach its loopback address. */
 export function hostResolver(): Resolver {
   const own = readResolver(readOptional('/etc/resolv.conf'));
-  const onlyStub = own.nameservers.length === 1 && own.nameservers[0] === '127.0.0.53';
-  return onlyStub && existsSync(resolvedPath) ? readResolver(readOptional(resolvedPath)) : own;
+  const isResolved = own.nameservers.length === 1 && own.nameservers[0] === '127.0.0.53';
+  return isResolved && existsSync(resolvedPath) ? readResolver(readOptional(resolvedPath)) : own;
 }
 
 /** How long what the host's files say is taken as it was, in ms: each question asks for it. */
@@ -47,9 +48,3 @@ export const isBadNdots = (option: string): boolean => isNdots(option) && !/^ndo
 /** Whether these options say how many dots a name must have to be asked for as it is. */
 export const saysNdots = (options: readonly string[]): boolean =>
   options.some((option) => isNdots(option) && !isBadNdots(option));
-
-/** Its contents; nothing for a file that is not there. */
-export function readOptional(path: string): string {
-  // A host without the file is rare, but legal.
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
-}

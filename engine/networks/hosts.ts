@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { hostResolver, isBadNdots, isNdots, type Resolver, readOptional } from './host-resolver.js';
+import { readOptional } from '@cleat/linux/files/optional';
+import { hostResolver, isBadNdots, isNdots, type Resolver } from './host-resolver.js';
 import type { SandboxRecord } from './record.js';
 
 /** The three files that every container sees in /etc. */

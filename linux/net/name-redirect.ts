@@ -16,8 +16,8 @@ export interface BoundSockets {
 }
 
 /**
- * Sockets on a loopback address in another network namespace. Who gets them closes them.
- * @param ports default: any that are free
+ * Sockets on a loopback address in another network namespace. The caller closes them.
+ * @param ports 0: the kernel chooses a free one
  * @throws CleatError System, with EADDRINUSE for ports that are taken
  */
 export function bindInside(path: string, address: string, ports = { udp: 0, tcp: 0 }): BoundSockets {

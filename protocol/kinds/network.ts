@@ -192,7 +192,7 @@ export const networkKind = {
     },
     FreeNetwork: {
       about:
-        'The reverse of AllocateNetwork, after `DeleteNetwork`. One that is away or refuses is asked again, so it may come twice.',
+        'The reverse of AllocateNetwork, after `DeleteNetwork`. A driver that is away or refuses is asked again, so the call may come twice.',
       request: Type.Object({ NetworkID: Type.String() }),
       response: Nothing,
       deadlineMs: seconds(60),

@@ -45,7 +45,7 @@ export class SubLinkDriver {
     this.#endpoints = new DurableMap(`${stateDir}/endpoints.journal`, log);
   }
 
-  /** After a start: a reboot took the parents that were made here. One that cannot be made now is made when it is needed. */
+  /** Makes parents anew that a reboot took. If a parent cannot be made now, it is made when a container needs it. */
   async restore(): Promise<void> {
     for (const network of this.#networks.values()) {
       await this.#inTurn(() => this.#ensureParent(network)).catch((error: unknown) =>

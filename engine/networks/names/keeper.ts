@@ -9,7 +9,7 @@ import { NameLink } from './link.js';
 import type { Answers, Inheritance, NamedContainer, Ports, Request, RequestOf } from './messages.js';
 import { ownBuild, type StartedProcess, startNames } from './process.js';
 
-/** How long the process may take for an answer. One that takes longer hangs, and is replaced. */
+/** How long the process may take for an answer. After that it counts as hanging, and is replaced. */
 const patience = {
   /** To say who it is, and what needs no work. */
   helloMs: 5_000,
@@ -120,7 +120,7 @@ export class NameKeeper {
     return this.#use(link, found?.link, inherited);
   }
 
-  /** The process of an engine before, if it answers. One that does not is killed: nobody else would end it. */
+  /** The process of an engine before, if it answers. If it does not, it is killed: nobody else would end it. */
   async #find(): Promise<Found | undefined> {
     const link = await NameLink.open(this.#path).catch(() => undefined); // Nobody listens there, as usual.
     try {

@@ -1,7 +1,7 @@
 import { code, headerBytes, isCut, isPlainOption, type Query, recordType, responseCode } from './message.js';
 import { recordsOf, type TimedRecord } from './records.js';
 
-/** Seconds. What is said to hold longer is asked for again by then, as names change in spite of it. */
+/** Seconds. A record that claims to hold longer is asked for again after these, because names change all the same. */
 const longest = { found: 3600, missing: 900 };
 /** Bytes of an entry beside its key and answer: objects, numbers and the map's own. */
 const entryBytes = 300;

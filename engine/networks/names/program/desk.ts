@@ -43,7 +43,9 @@ export async function listenForEngines(path: string, build: string, containers: 
       // A caller that only looks whether somebody listens says nothing.
       if (engine !== socket) engine?.destroy();
       engine = socket;
-      void obey(JSON.parse(line) as Numbered).then((reply) => socket.write(`${JSON.stringify(reply)}\n`));
+      const request = read(line);
+      if (request) void obey(request).then((reply) => socket.write(`${JSON.stringify(reply)}\n`));
+      else socket.destroy();
     });
   });
 
@@ -84,6 +86,15 @@ export async function listenForEngines(path: string, build: string, containers: 
     isReachable,
     end,
   };
+}
+
+/** Undefined for what no engine says: it must not end the names of all containers. */
+function read(line: string): Numbered | undefined {
+  try {
+    return JSON.parse(line) as Numbered;
+  } catch {
+    return undefined;
+  }
 }
 
 /** By another name first: so at no moment there is a path where nobody listens. Only this user gets in. */
