@@ -139,6 +139,7 @@ export class Service {
     const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: 'counter', value });
     return [
       gauge('balancer_up', 'Whether the proxy runs.', this.#balancer.isRunning ? 1 : 0),
+      gauge('balancer_applying', 'Whether a configuration comes into service.', this.#coalescer.isBusy ? 1 : 0),
       gauge('balancer_sites', 'Host names that are served.', this.#outcome?.model.sites.length ?? 0),
       gauge('balancer_backends', 'Containers that ask for requests.', this.#asking),
       gauge('balancer_backends_in_service', 'Containers that get requests.', this.#inService),

@@ -28,11 +28,15 @@ test('a storm is one piece of work, and begins no later than the bound', async (
 
 test('one wish waits for quiet only; one that is urgent does not wait', async () => {
   const { coalescer, begun, finish } = coalescing();
+  expect(coalescer.isBusy).toBe(false);
   coalescer.wish();
+  expect(coalescer.isBusy).toBe(true);
   await vi.advanceTimersByTimeAsync(50);
   expect(begun).toEqual([50]);
+  expect(coalescer.isBusy).toBe(true);
   finish();
   await vi.advanceTimersByTimeAsync(100);
+  expect(coalescer.isBusy).toBe(false);
   coalescer.wish();
   coalescer.wish(true);
   await vi.advanceTimersByTimeAsync(5);

@@ -33,6 +33,11 @@ export class Coalescer implements Disposable {
     this.#timer = setTimeout(() => this.#begin(), atOnce ? 0 : Math.min(quietMs, this.#since + longestMs - now));
   }
 
+  /** Whether the work is being done, or is wished for. */
+  get isBusy(): boolean {
+    return this.#running !== undefined || (this.#since !== undefined && !this.#ended);
+  }
+
   /** Until the work that is being done has ended. */
   async end(): Promise<void> {
     this[Symbol.dispose]();

@@ -75,9 +75,14 @@ async function standsFor(server: Server, name: string, labels: Labels): Promise<
 const is = (expected: { status?: number; body?: string }) => (answer: Answer) =>
   (expected.status ?? 200) === answer.status && (expected.body ?? answer.body) === answer.body;
 
-/** Until an answer is as expected. */
-async function comes(ask: () => Promise<Answer>, expected: { status?: number; body?: string }): Promise<void> {
-  await expect.poll(async () => is(expected)(await ask()), { timeout: 15_000 }).toBe(true);
+/** Until an answer is as expected, and no process of nginx that read an older file accepts connections any more. */
+async function comes(
+  one: RunningBalancer,
+  ask: () => Promise<Answer>,
+  expected: { status?: number; body?: string },
+): Promise<void> {
+  const hasCome = async () => is(expected)(await ask()) && (await one.figure('balancer_applying')) === 0;
+  await expect.poll(hasCome, { timeout: 15_000 }).toBe(true);
 }
 
 test('requests go where labels say', async () => {
@@ -90,21 +95,21 @@ test('requests go where labels say', async () => {
   await ok('network', 'create', 'back');
   await web('back', { domain: 'back.x', network: 'back' });
   await onEach(async (one) => {
-    await comes(() => one.ask('shop.x'), { body: 'shop' });
-    await comes(() => one.ask('www.x'), { body: 'shop' });
-    await comes(() => one.ask('SHOP.x:80'), { body: 'shop' });
-    await comes(() => one.ask('other.x'), { body: 'wild' });
-    await comes(() => one.ask('shop.x', '/api/'), { body: 'api api' });
-    await comes(() => one.ask('shop.x', '/apis'), { status: 404 });
-    await comes(() => one.ask('shop.x', '/cut/'), { body: 'cut' });
-    await comes(() => one.ask('shop.x', '/cut/api/?a=b'), { body: 'api cut' });
-    await comes(() => one.ask('nobody'), { status: 503 });
+    await comes(one, () => one.ask('shop.x'), { body: 'shop' });
+    await comes(one, () => one.ask('www.x'), { body: 'shop' });
+    await comes(one, () => one.ask('SHOP.x:80'), { body: 'shop' });
+    await comes(one, () => one.ask('other.x'), { body: 'wild' });
+    await comes(one, () => one.ask('shop.x', '/api/'), { body: 'api api' });
+    await comes(one, () => one.ask('shop.x', '/apis'), { status: 404 });
+    await comes(one, () => one.ask('shop.x', '/cut/'), { body: 'cut' });
+    await comes(one, () => one.ask('shop.x', '/cut/api/?a=b'), { body: 'api cut' });
+    await comes(one, () => one.ask('nobody'), { status: 503 });
     expect(await one.ask('shop.x', '/cut?a=%20b')).toMatchObject({
       status: 301,
       headers: { location: '/cut/?a=%20b' },
     });
     const asked = { method: 'POST', body: 'a body', headers: { 'X-Forwarded-For': '192.0.2.1' } };
-    await comes(() => one.ask('nobody', '/cgi-bin/asked'), { status: 200 });
+    await comes(one, () => one.ask('nobody', '/cgi-bin/asked'), { status: 200 });
     const { body } = await one.ask('nobody', '/cgi-bin/asked?q=1', asked);
     expect(body).toContain('QUERY_STRING=q=1');
     expect(body).toContain('HTTP_X_FORWARDED_FOR=192.0.2.1, 127.0.0.1');
@@ -112,11 +117,11 @@ test('requests go where labels say', async () => {
     expect(body).toMatch(/a body$/);
     if (one.kind === 'nginx') await closesWith(one);
     // Its network is not there yet.
-    await comes(() => one.ask('back.x'), { status: 503 });
+    await comes(one, () => one.ask('back.x'), { status: 503 });
   });
   await onEach((one) => expect.poll(() => one.said).toContain('it is not in network back, which its label names'));
   await ok('network', 'connect', 'back', 'back');
-  await onEach((one) => comes(() => one.ask('back.x'), { body: 'back' }));
+  await onEach((one) => comes(one, () => one.ask('back.x'), { body: 'back' }));
   await ok('rm', '-f', 'back');
   await ok('network', 'rm', 'back');
 });
@@ -165,7 +170,7 @@ test('one wrong container costs only itself, and is named', async () => {
   await web('good', { domain: 'good.x', ssl: 'true' });
   await Promise.all(bad.map(([name, labels]) => web(name, labels)));
   await onEach(async (one) => {
-    await comes(() => one.askTls('good.x'), { body: 'good' });
+    await comes(one, () => one.askTls('good.x'), { body: 'good' });
     await expect.poll(() => one.figure('balancer_backends_refused')).toBe(bad.length);
     for (const [name, , complaint] of bad) {
       const told = one.said.split('\n').filter((line) => line.includes(`container ${name} is not served as it asks`));
@@ -195,17 +200,21 @@ test('TLS is terminated with the certificate of the name, or passed through; web
     await standsFor(own, 'pass', { domain: 'pass.x', ssl_passthrough: 'true' });
     await standsFor(sockets, 'chat', { domain: 'chat.x', 'websocket_endpoint.0': '/chat' });
     await onEach(async (one) => {
-      await comes(() => one.askTls('safe.x').catch(() => ({ status: 0, body: '', headers: {} })), { body: 'safe' });
+      await comes(one, () => one.askTls('safe.x').catch(() => ({ status: 0, body: '', headers: {} })), {
+        body: 'safe',
+      });
       expect((await one.askTls('safe.x')).name).toBe('safe.x');
       expect((await one.askTls('safe.x', '/cgi-bin/asked')).body).toMatch(/HTTP_X_FORWARDED_FOR=127.0.0.1$/m);
       const where = `https://safe.x:${one.tlsPort}/a?b`;
       // The workers of a reload take up one listener after the other.
       const redirected = { status: 301, headers: { location: where } };
       await expect.poll(() => one.ask('safe.x', '/a?b')).toMatchObject(redirected);
-      await comes(() => one.askTls('pass.x').catch(() => ({ status: 0, body: '', headers: {} })), { body: 'passed' });
+      await comes(one, () => one.askTls('pass.x').catch(() => ({ status: 0, body: '', headers: {} })), {
+        body: 'passed',
+      });
       expect((await one.askTls('pass.x')).name).toBe('the container itself');
       await expect(one.askTls('nobody.x')).rejects.toThrow();
-      await comes(() => one.ask('chat.x'), { body: 'chat' });
+      await comes(one, () => one.ask('chat.x'), { body: 'chat' });
       await expect.poll(() => talk(one.port, 'hello')).toBe('hello');
     });
   } finally {
@@ -238,10 +247,10 @@ function talk(port: number, text: string): Promise<string> {
 test('a container that ends gets no new requests, and finishes those that it has', async () => {
   const labels = { domain: 'web.x' };
   await web('first', labels);
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'first' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'first' }));
   const slow = balancers.map((one) => one.ask('web.x', '/cgi-bin/slow'));
   await web('second', labels);
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'second' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'second' }));
   const stopped = ok('stop', 'first');
   await onEach(async (one) => {
     await expect.poll(() => one.figure('balancer_backends_in_service')).toBe(1);
@@ -252,7 +261,7 @@ test('a container that ends gets no new requests, and finishes those that it has
   await stopped;
   // The only one serves until it ends.
   await ok('kill', '-s', 'TERM', 'second');
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'second' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'second' }));
 });
 
 test('only who is well is in service', async () => {
@@ -273,7 +282,7 @@ test('only who is well is in service', async () => {
   await ok('exec', 'ill', 'rm', '/well');
   await ok('exec', 'asked', 'rm', '-r', '/www/api');
   await figure(0);
-  await onEach((one) => comes(() => one.ask('asked.x'), { status: 503 }));
+  await onEach((one) => comes(one, () => one.ask('asked.x'), { status: 503 }));
   await ok('exec', 'asked', 'sh', '-c', 'mkdir /www/api; touch /www/api/index.html');
   await figure(1);
   await ok('pause', 'asked');
@@ -285,12 +294,12 @@ test('only who is well is in service', async () => {
 test('traffic goes on when the engine, the balancer or the proxy is killed', async () => {
   const labels = { domain: 'web.x' };
   await web('one', labels);
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'one' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'one' }));
   const reloads = await Promise.all(balancers.map((one) => one.figure('balancer_reloads_total')));
   await engine.kill('SIGKILL');
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'one' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'one' }));
   await onEach((one) => one.kill());
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'one' }));
+  await onEach((one) => expect.poll(() => one.ask('web.x')).toMatchObject({ status: 200, body: 'one' }));
   const pids = balancers.map(({ proxyPid }) => proxyPid);
   await onEach(async (one) => one.again());
   await engine.restart();
@@ -303,11 +312,11 @@ test('traffic goes on when the engine, the balancer or the proxy is killed', asy
   expect(reloads.every((count) => count > 0)).toBe(true);
   expect(balancers.map(({ proxyPid }) => proxyPid)).toEqual(pids);
   await web('two', labels);
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'two' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'two' }));
   for (const { proxyPid } of balancers) process.kill(proxyPid, 'SIGKILL');
   await onEach(async (one) => {
     await expect.poll(() => one.said).toContain('has ended, and is started again');
-    await comes(() => one.ask('web.x').catch(() => ({ status: 0, body: '', headers: {} })), { body: 'one' });
+    await comes(one, () => one.ask('web.x').catch(() => ({ status: 0, body: '', headers: {} })), { body: 'one' });
   });
 });
 
@@ -318,10 +327,10 @@ test('with the hook, a container that is killed finishes first; one that is not 
   await expect.poll(() => engine.log()).toContain('hooks');
   const labels = { domain: 'web.x' };
   await web('first', labels);
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'first' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'first' }));
   const slow = balancers.map((one) => one.ask('web.x', '/cgi-bin/slow'));
   await web('second', labels);
-  await onEach((one) => comes(() => one.ask('web.x'), { body: 'second' }));
+  await onEach((one) => comes(one, () => one.ask('web.x'), { body: 'second' }));
   await ok('rm', '-f', 'first');
   expect((await Promise.all(slow)).map(({ body }) => body)).toEqual(slow.map(() => 'slow first'));
   await web('third', labels);
