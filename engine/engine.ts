@@ -161,6 +161,11 @@ export async function openEngine(
         const { id, record } = registry.get(ref);
         return { ID: id, Name: record.name };
       },
+      containerOfExec: (execId) => {
+        const id = execs.containerOf(execId);
+        const record = id === undefined ? undefined : registry.byFullId(id)?.record;
+        return record && { ID: record.id, Name: record.name };
+      },
     });
     closers.push(['audit', () => audit.close()]);
     if (config.remap) {

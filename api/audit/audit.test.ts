@@ -23,6 +23,7 @@ const audit: Audit = {
     yield { Seq: 1, ...(query as object) } as never;
   },
   container: (ref) => (['web', 'abc'].includes(ref) ? { ID: 'abc', Name: 'web' } : undefined),
+  containerOfExec: (id) => (id === 'e1' ? { ID: 'abc', Name: 'web' } : undefined),
   lost: 0,
 };
 const authorization: Authorization = {
@@ -74,6 +75,8 @@ test.each([
     'GET /containers/x%1b/json HTTP/1.1',
     { Decision: 'failed', Status: 404, Reason: 'NotFound', Container: { Name: 'x\\u001b' } },
   ],
+  ['GET /exec/e1/json HTTP/1.1', { Route: '/exec/{id}/json', Container: { ID: 'abc', Name: 'web' } }],
+  ['POST /exec/none/resize HTTP/1.1', { Route: '/exec/{id}/resize', Container: undefined }],
   [
     'GET /nowhere?token=s3cret HTTP/1.1',
     { Decision: 'refused', Status: 404, Reason: 'NotFound', Route: '', URI: '/nowhere?***' },

@@ -146,6 +146,7 @@ export class Recording {
   }
 
   #containerOf(exchange: Exchange, { route, params }: Match<RouteShape>): NewAuditRecord['Container'] {
+    if (route.path.startsWith('/exec/')) return this.#audit.containerOfExec(params.id ?? '');
     const ref = route.path.startsWith('/containers/')
       ? (params.name ?? exchange.query.text('name'))
       : exchange.query.text('container');

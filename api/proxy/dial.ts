@@ -8,11 +8,11 @@ export type UpstreamAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: UpstreamTls | undefined };
 
-/** PEM. */
+/** PEM. It is looked at for each connection: its owner puts renewed certificates there. */
 export interface UpstreamTls {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
   /** The engine must show a certificate that the CA signed. */
   readonly rejectUnauthorized: boolean;
 }

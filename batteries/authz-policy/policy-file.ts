@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readGivenFile } from '@cleat/linux/files/given';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import { type Judge, type JudgeOptions, judgeOf } from '@cleat/sdk/policy';
@@ -60,7 +61,7 @@ export class PolicyFile {
     try {
       const mark = await settled(path);
       if (mark !== '' && mark === this.#seen) return;
-      const text = await readFile(path, 'utf8');
+      const text = readGivenFile(path).toString();
       const judge = judgeOf(form, text, { ...this.#options, parse: (yaml) => parse(yaml) });
       // Changed while it was read: the next request reads it again.
       this.#seen = (await markOf(path)).mark === mark ? mark : '';

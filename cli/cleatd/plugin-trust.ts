@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { PluginTrustRule } from '@cleat/engine/config';
 import { readPublicKey } from '@cleat/engine/plugins/trust/verify';
+import { readGivenFile } from '@cleat/linux/files/given';
 import { messageOf } from '@cleat/protocol/errors';
 import { isRecord } from '@cleat/protocol/json-text';
 import { UsageError } from './options/parse.js';
@@ -32,7 +32,7 @@ export function trustRules(value: unknown, nameOf: (flag: string) => string): Pl
 function readKey(path: unknown, fault: (why: string) => UsageError): PluginTrustRule['keys'][number] {
   if (typeof path !== 'string' || !isAbsolute(path)) throw fault('a key is the absolute path of a PEM file');
   try {
-    const pem = readFileSync(path, 'utf8');
+    const pem = readGivenFile(path).toString();
     readPublicKey(pem, path);
     return { path, pem };
   } catch (error) {

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { readGivenFile } from '@cleat/linux/files/given';
 import { messageOf } from '@cleat/protocol/errors';
-import { refuseFifo } from './options/fifo.js';
 import { UsageError } from './options/parse.js';
 import type { Values } from './options/table.js';
 
@@ -36,8 +35,7 @@ export function readTls(values: Values, mode: 'on' | 'verify'): TlsFiles {
   const read = (flag: 'tlscert' | 'tlskey' | 'tlscacert'): Buffer => {
     const path = values[flag] || join(directory, `${defaultNames[flag]}.pem`);
     try {
-      refuseFifo(path);
-      return readFileSync(path);
+      return readGivenFile(path);
     } catch (error) {
       throw new UsageError(`TLS needs --${flag}: cannot read ${path} (${messageOf(error)})`);
     }

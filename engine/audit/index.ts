@@ -14,10 +14,11 @@ export interface AuditDeps {
   readonly config: { readonly audit?: AuditLimits | undefined };
   /** Finds a container by what a client calls it. */
   readonly container?: Audit['container'];
+  readonly containerOfExec?: Audit['containerOfExec'];
 }
 
 /** Opens the journal; its directory is made with the first record. */
-export function openAudit({ directory, log, config, container }: AuditDeps): Audit & { close(): Promise<void> } {
+export function openAudit({ directory, log, config, ...finders }: AuditDeps): Audit & { close(): Promise<void> } {
   let limits: AuditLimits = config.audit ?? { maxBytes: 8 * 1024 * 1024, maxFiles: 8, maxAgeMs: 30 * 24 * 3_600_000 };
   // Records that were noted before it was switched off are written by the bounds that held then.
   const writer = new AuditWriter({ directory, log, limits: () => (limits = config.audit ?? limits) });
@@ -43,7 +44,8 @@ export function openAudit({ directory, log, config, container }: AuditDeps): Aud
         yield* records;
       })();
     },
-    container: container ?? (() => undefined),
+    container: finders.container ?? (() => undefined),
+    containerOfExec: finders.containerOfExec ?? (() => undefined),
     get lost() {
       return writer.lost;
     },

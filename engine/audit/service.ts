@@ -36,6 +36,9 @@ export interface Audit {
   /** The container that a client means, if there is one. */
   container(ref: string): { readonly ID: string; readonly Name: string } | undefined;
 
+  /** The container in which an exec is, if it is known here. */
+  containerOfExec(execId: string): { readonly ID: string; readonly Name: string } | undefined;
+
   /** Requests that could not be written down since the engine's start. */
   readonly lost: number;
 }

@@ -81,6 +81,10 @@ class ExecRoom implements Execs {
     return { Id: exec.id };
   }
 
+  containerOf(id: string): string | undefined {
+    return this.#execs.get(id)?.target.id;
+  }
+
   #get(id: string): Exec {
     const exec = this.#execs.get(id);
     if (!exec) throw notFound(`No such exec instance: ${id}`);

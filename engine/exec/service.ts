@@ -16,6 +16,8 @@ export interface Execs extends ExecRunner {
     begin?: (tty: boolean) => Promise<void>,
   ): Promise<AttachSession | undefined>;
   inspect(id: string): Promise<ExecInspect>;
+  /** The ID of its container; undefined: there is no such exec. */
+  containerOf(id: string): string | undefined;
   resize(id: string, size: TerminalSize): Promise<void>;
   /** Clears what an earlier engine left; running sessions of ours end with it. */
   recover(): Promise<void>;

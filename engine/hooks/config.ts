@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { readGivenFile } from '@cleat/linux/files/given';
 import { CleatError, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { parseDuration } from '@cleat/protocol/go-duration';
 import type { HookMatch } from '@cleat/protocol/kinds/hook';
@@ -65,14 +65,13 @@ export function parseHooks(text: string, path: string): HooksConfig {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readGivenFile(path, maxFileBytes).toString();
   } catch (cause) {
     throw invalidParameter(`cannot read the file of hooks: ${messageOf(cause)}`, { cause });
   }
 }
 
 function yamlOf(text: string, path: string) {
-  if (text.length > maxFileBytes) throw invalidParameter(`${path}: it has more than ${maxFileBytes} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
   for (const { code, pos, message } of document.errors) {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ContainerCreateRequest } from '@cleat/protocol/api/container';
@@ -206,15 +206,21 @@ describe.skipIf(!stockDockerdInstalled)('a policy in front of a stock dockerd', 
     expect(await through('save', '-o', saved, 'busybox')).toMatchObject({ code: 0 });
     expect(await through('load', '-i', saved)).toMatchObject({ code: 0 });
 
+    const trusted = join(directory, 'trusted.pem');
+    await copyFile(file('server', 'cert'), trusted);
     await using unknown = await proxyAt(
       'unknown',
       host,
       '--upstream-tlsverify',
-      `--upstream-tlscacert=${file('server', 'cert')}`,
+      `--upstream-tlscacert=${trusted}`,
+      ...shown.filter((flag) => !flag.includes('cacert')),
     );
-    const refused = await dockerAt(`unix://${join(directory, 'unknown.sock')}`, directory, ['ps']);
-    expect(refused.stderr).toMatch(/TLS with tcp:.* failed/);
+    const ask = () => dockerAt(`unix://${join(directory, 'unknown.sock')}`, directory, ['ps']);
+    expect((await ask()).stderr).toMatch(/TLS with tcp:.* failed/);
     expect(unknown.said).toContain('the upstream cannot be used');
+    await copyFile(file('server', 'cacert'), trusted);
+    process.kill(unknown.pid, 'SIGHUP');
+    await expect.poll(ask).toMatchObject({ code: 0 });
   });
 
   test('the journal, by the proxy’s own socket; dockerd away and back; SIGHUP; SIGTERM', async () => {

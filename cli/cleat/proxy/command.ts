@@ -24,11 +24,13 @@ export async function proxyCommand(args: string[]): Promise<number> {
   const flags = parseFlags(rest);
   for (const flag of flags.keys()) refuseForeign(flag, `--${flag}`);
   const upstreamText = own.upstream ?? 'unix:///var/run/docker.sock';
+  const tls = upstreamTls(own);
   const settings: ProxySettings = {
-    upstream: parseUpstream(upstreamText, upstreamTls(own)),
+    upstream: parseUpstream(upstreamText, tls),
     upstreamText,
     unknownRoutes: choice(own['unknown-routes'] ?? 'auto'),
     load: () => load(flags),
+    renewTls: () => tls && Object.assign(tls, upstreamTls(own)),
   };
   const { runProxy } = await import('./daemon.js');
   return await runProxy(settings, await settings.load());

@@ -168,6 +168,7 @@ async function reload(
 ): Promise<void> {
   try {
     const settings = await proxy.load();
+    proxy.renewTls();
     for (const done of await extensions.reconfigure(settings.values.extension)) log.logger.info(`extension ${done}`);
     Object.assign(live, liveOf(settings));
     log.setLevel(settings.engine.debug ? 'debug' : settings.values['log-level']);

@@ -12,6 +12,8 @@ export interface ProxySettings {
   readonly unknownRoutes: UnknownRoutes;
   /** Reads flags and file again. @throws UsageError */
   readonly load: () => Promise<Settings>;
+  /** Reads the upstream's certificates again, for connections that are made from now on. @throws UsageError */
+  readonly renewTls: () => void;
 }
 
 /** @param tls for an address of TCP; undefined: none is wanted @throws UsageError */

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readGivenFile } from '@cleat/linux/files/given';
 import { messageOf } from '@cleat/protocol/errors';
 import { findJsonFault, lineAndColumn } from '@cleat/protocol/json-fault';
-import { refuseFifo } from './fifo.js';
 import { keyOf, type Option } from './option.js';
 import { UsageError } from './parse.js';
 import { byKey } from './table.js';
@@ -29,8 +28,7 @@ export async function readConfigFile(
 ): Promise<FileSettings> {
   let text: string;
   try {
-    refuseFifo(path);
-    text = await readFile(path, 'utf8');
+    text = readGivenFile(path).toString();
   } catch (error) {
     if (!required && isMissing(error)) return nothing;
     throw problem(path, isMissing(error) ? `open ${path}: no such file or directory` : messageOf(error));

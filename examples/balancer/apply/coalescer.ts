@@ -33,7 +33,7 @@ export class Coalescer implements Disposable {
     this.#timer = setTimeout(() => this.#begin(), atOnce ? 0 : Math.min(quietMs, this.#since + longestMs - now));
   }
 
-  /** Whether the work is being done, or is wished for. */
+  /** Whether the work is being done, or asked for. */
   get isBusy(): boolean {
     return this.#running !== undefined || (this.#since !== undefined && !this.#ended);
   }

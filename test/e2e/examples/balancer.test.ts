@@ -75,7 +75,7 @@ async function standsFor(server: Server, name: string, labels: Labels): Promise<
 const is = (expected: { status?: number; body?: string }) => (answer: Answer) =>
   (expected.status ?? 200) === answer.status && (expected.body ?? answer.body) === answer.body;
 
-/** Until an answer is as expected, and no process of nginx that read an older file accepts connections any more. */
+/** Until an answer is as expected, and nginx has no process of an older file that accepts connections. */
 async function comes(
   one: RunningBalancer,
   ask: () => Promise<Answer>,
