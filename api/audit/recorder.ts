@@ -166,7 +166,7 @@ export class Recording {
 /** By adapters and hooks, in this order. */
 function changesOf(exchange: Exchange | undefined): HookChange[] | undefined {
   const hooked = exchange?.hooked?.changes ?? [];
-  const adapted = exchange?.adapted ?? [];
+  const adapted = exchange?.adapters?.changes ?? [];
   return hooked.length + adapted.length > 0 ? [...adapted, ...hooked] : undefined;
 }
 

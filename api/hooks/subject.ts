@@ -19,6 +19,7 @@ export function subjectOf(exchange: Exchange, services: ApiServices): HookSubjec
     query: queryValues(query),
     headers: requestHeaders(exchange),
     signal,
+    adapters: exchange.adapters,
     takesBody: exchange.takesBody && !isSecret,
     body: async () => (isSecret ? undefined : await exchange.declaredBody()),
     labels: () => labelsOf(route.path, params, services),

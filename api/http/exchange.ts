@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import type { HookChange, HookRun } from '@cleat/engine/hooks/service';
+import type { AdapterRun, HookRun } from '@cleat/engine/hooks/service';
 import { systemError } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { type Static, stringify, type TSchema } from '@cleat/protocol/json';
@@ -43,8 +43,6 @@ export class Exchange {
   readonly settled: () => Promise<void>;
   /** ID of the container that the request has made, for the audit journal. */
   made: string | undefined;
-  /** Changes that Powerstrip's adapters made, for the journal, too. */
-  adapted: HookChange[] | undefined;
   readonly #body: Buffer | undefined;
   readonly #streams: Streams | undefined;
   readonly #presence: Presence;
@@ -58,7 +56,8 @@ export class Exchange {
   #instead: Answer | undefined;
   #upFlow: Flows['up'];
   #endings: ((status: number) => void)[] | undefined;
-  /** Its way through the hooks, where it concerns any. */
+  /** Its way through Powerstrip's adapters, where it concerns any, and through the hooks. */
+  adapters: AdapterRun | undefined;
   hooked: HookRun | undefined;
 
   constructor(parts: ExchangeParts) {

@@ -61,6 +61,7 @@ beforeEach(async () => {
       note: (record) => noted.push(record),
       async *read() {},
       container: (ref) => ({ ID: `ID of ${ref}`, Name: ref }),
+      containerOfExec: () => undefined,
       lost: 0,
     },
     authorization: {
@@ -241,6 +242,46 @@ test('the audit journal has who refused or failed, what was changed, and what wa
     [true, false],
     [undefined, true],
   ]);
+});
+
+test('traces tell of each adapter, also where hooks see the request, too', async () => {
+  file(
+    ['  "POST /*/containers/create": {pre: [one, two]}', '  "POST /*/containers/*/kill": {pre: [three]}'].join('\n'),
+  );
+  adapters.one = pre(({ Body }) => ({ Body: edit(Body, { Labels: { password: 's3cret' } }) }));
+  adapters.two = (_, response) => void response.writeHead(403).end('no, never');
+  adapters.three = pre(({ Request }) => ({ Request: Request.replace('web/kill', 'db/stop') }));
+  await create();
+  await ask('POST', '/v1.41/containers/web/kill?signal=KILL');
+  const [refused, moved] = bench.hooks.traces({});
+  expect(refused).toMatchObject({
+    Route: '/containers/create',
+    Decision: 'denied',
+    By: 'adapter two',
+    Status: 403,
+  });
+  expect(refused?.Steps).toMatchObject([
+    { Hook: 'adapter one', Stage: 'request', Result: 'changed', Changes: [{ Path: 'Body' }] },
+    { Hook: 'adapter two', Stage: 'request', Result: 'denied', Reason: '403 no, never', Changes: [] },
+  ]);
+  expect(moved).toMatchObject({ Route: '/containers/*/kill', Decision: 'passed', Status: 204 });
+  const [from, to] = ['"/v1.41/containers/web/kill?…"', '"/v1.41/containers/db/stop?…"'];
+  expect(moved?.Steps[0]?.Changes).toEqual([{ Path: 'Request', From: from, To: to }]);
+
+  await bench.hook('h', { Capabilities: { Request: 'body' }, Request: {} });
+  file('  "POST /*/containers/create": {pre: [one], post: [two]}');
+  const powerstrip = bench.config.hooks?.powerstrip;
+  bench.file('hooks: [{name: h}]');
+  if (bench.config.hooks && powerstrip) bench.config.hooks = { ...bench.config.hooks, powerstrip };
+  await create();
+  const both = bench.hooks.traces({}).at(-1);
+  expect(both).toMatchObject({ Decision: 'denied', By: 'adapter two' });
+  expect(both?.Steps.map(({ Hook, Stage }) => `${Hook} ${Stage}`)).toEqual([
+    'adapter one request',
+    'h request',
+    'adapter two response',
+  ]);
+  expect(JSON.stringify(bench.hooks.traces({}))).not.toContain('s3cret');
 });
 
 test('endpoints are globs, matched without the query, in the order of the file, however a path is spelt', async () => {

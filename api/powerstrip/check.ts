@@ -18,8 +18,12 @@ export function powerstripCheck({ adapters }: Hooks, router: Router): RequestChe
     if (adapters.isEmpty) return undefined;
     // In one spelling, with a version: no other spelling of a request leads past an adapter.
     const path = `/v${exchange.version}${canonicalPath(exchange.match)}`;
-    const run = adapters.begin(exchange.method, path, exchange.peer.caller);
-    return run && adapt(run, exchange, router);
+    const { id, route, params, method, peer } = exchange;
+    const run = adapters.begin({ id, route, params, method, path, caller: peer.caller });
+    if (!run) return undefined;
+    exchange.adapters = run;
+    exchange.onEnd((status) => exchange.hooked ?? run.end(status));
+    return adapt(run, exchange, router);
   };
 }
 
@@ -31,7 +35,7 @@ async function adapt(run: AdapterRun, exchange: Exchange, router: Router): Promi
   const client: PowerstripRequest = { Method: exchange.method, Request: exchange.uri, Body };
   // The README: pre-hooks for bodies of other types are skipped.
   if (run.hasPre && (Body !== null || !sendsBody(exchange))) {
-    const adapted = passed(await run.request(client, exchange.signal), exchange);
+    const adapted = passed(await run.request(client, exchange.signal));
     if (adapted.Body !== client.Body) replaceBody(exchange, adapted.Body);
     if (adapted.Method !== client.Method || adapted.Request !== client.Request) reroute(exchange, adapted, router);
   }
@@ -42,11 +46,8 @@ async function adapt(run: AdapterRun, exchange: Exchange, router: Router): Promi
 }
 
 /** @throws FinalAnswer with an adapter's error */
-function passed<T>(result: Passed<T>, exchange: Exchange): T {
-  if ('passed' in result) {
-    exchange.adapted = [...(exchange.adapted ?? []), ...result.changes];
-    return result.passed;
-  }
+function passed<T>(result: Passed<T>): T {
+  if ('passed' in result) return result.passed;
   const { status, contentType, body } = result.refusal;
   const type = contentType === undefined ? {} : { 'Content-Type': contentType };
   const reason = `${status} ${body.subarray(0, longestReason).toString().trim()}`.trim();
@@ -102,7 +103,7 @@ async function changed(run: AdapterRun, client: PowerstripRequest, exchange: Exc
     Body: given.isHead ? null : (given.body?.toString() ?? ''),
     Code: given.status,
   };
-  return rebuilt(given, before, passed(await run.answer(client, before, exchange.signal), exchange));
+  return rebuilt(given, before, passed(await run.answer(client, before, exchange.signal)));
 }
 
 function rebuilt(given: Answer, before: PowerstripAnswer, after: PowerstripAnswer): Answer {

@@ -84,6 +84,7 @@ export function openHooks({ config, extensions, log, lookMs = 10_000, addressOf 
     config: () => config.hooks?.powerstrip,
     log,
     addressOf: addressOf ?? (async () => undefined),
+    trace: (trace) => traces.add(trace),
   });
 
   return {

@@ -19,7 +19,7 @@ import type {
   TracedStep,
 } from './service.js';
 import { Refusal, Step } from './step.js';
-import type { NewTrace } from './traces.js';
+import { type NewTrace, type Outcome, outcomeOf, traced } from './traces.js';
 import { isStatus } from './wishes.js';
 
 export interface RunDeps {
@@ -129,28 +129,25 @@ export class Run implements HookRun {
   }
 
   end(status: number): void {
-    if (this.#steps.length === 0) return;
     const outcome = { ...this.outcome(), Status: status };
+    if (outcome.Steps.length === 0) return;
     if (this.#trace) {
       Object.assign(this.#trace, outcome);
       return;
     }
-    const { id, caller, route, params } = this.#subject;
-    this.#trace = {
-      ID: id,
-      Time: this.#time,
-      Caller: caller,
-      Method: route.method,
-      Route: routeText(route),
-      Params: params,
-      ...outcome,
-    };
+    this.#trace = { ...traced(this.#subject, this.#time), ...outcome };
     this.#deps.trace(this.#trace);
   }
 
-  outcome(): Pick<NewTrace, 'Decision' | 'By' | 'Reason' | 'Steps'> {
-    const { result, ...why } = this.#decision;
-    return { Decision: result, ...('by' in why && { By: why.by, Reason: why.reason }), Steps: this.#steps };
+  outcome(): Outcome {
+    const { steps = [], decision } = this.#subject.adapters ?? {};
+    const own = this.#steps;
+    if (!decision || steps.length === 0) return outcomeOf(this.#decision, own);
+    // Adapters see requests before hooks, and answers after them.
+    const before = steps.filter(({ Stage }) => Stage === 'request');
+    const after = steps.filter(({ Stage }) => Stage === 'response');
+    const final = decision.result === 'passed' ? this.#decision : decision;
+    return outcomeOf(final, [...before, ...own, ...after]);
   }
 
   #owners(): Owners {

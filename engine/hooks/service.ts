@@ -85,6 +85,8 @@ export interface HookSubject {
   body(): Promise<unknown>;
   /** Whether hooks may give it another body. */
   readonly takesBody: boolean;
+  /** Its way through adapters, which have seen it before. */
+  readonly adapters?: AdapterRun | undefined;
   /** Labels of the object that the path names. */
   labels(): Promise<Readonly<Record<string, string>>>;
 }
@@ -215,9 +217,9 @@ export interface HookStatus {
   readonly LastFailure?: string;
 }
 
-/** A message as adapters left it, with what they changed, or an HTTP error of one of them, which the client gets. */
+/** A message as adapters left it, or an HTTP error of one of them, which the client gets. */
 export type Passed<T> =
-  | { readonly passed: T; readonly changes: readonly HookChange[] }
+  | { readonly passed: T }
   | {
       readonly by: string;
       readonly refusal: { readonly status: number; readonly contentType: string | undefined; readonly body: Buffer };
@@ -227,20 +229,31 @@ export type Passed<T> =
 export interface AdapterRun {
   readonly hasPre: boolean;
   readonly hasPost: boolean;
+  /** In the order in which they were made; none of a message that was refused. */
+  readonly changes: readonly HookChange[];
+  /** Their steps, for the trace of the request. */
+  readonly steps: readonly TracedStep[];
+  readonly decision: HookDecision;
   request(given: PowerstripRequest, signal: AbortSignal): Promise<Passed<PowerstripRequest>>;
   /** @param client the request as the client made it */
   answer(client: PowerstripRequest, given: PowerstripAnswer, signal: AbortSignal): Promise<Passed<PowerstripAnswer>>;
+  /** The answer is out, or (0) there was none; not for a request that hooks have seen, whose trace tells of both. */
+  end(status: number): void;
+}
+
+/** A request, as adapters are told of it. */
+export interface AdapterSubject extends Pick<HookSubject, 'id' | 'route' | 'params' | 'caller'> {
+  readonly method: string;
+  /** With its version, without query. */
+  readonly path: string;
 }
 
 /** Adapters of Powerstrip's protocol. They come before the hooks, as if they stood before the engine. */
 export interface Adapters {
   /** There is none. */
   readonly isEmpty: boolean;
-  /**
-   * @param path with its version, without query
-   * @returns undefined where no adapter is to see the request
-   */
-  begin(method: string, path: string, caller: Caller): AdapterRun | undefined;
+  /** @returns undefined where no adapter is to see the request */
+  begin(subject: AdapterSubject): AdapterRun | undefined;
 }
 
 /** A request that was put to the hooks and is not going to be done. */

@@ -1,10 +1,24 @@
 import { callerText } from '@cleat/protocol/caller';
-import { fitsRoute } from './match.js';
-import type { HookTrace, TraceQuery } from './service.js';
+import { fitsRoute, routeText } from './match.js';
+import type { HookDecision, HookSubject, HookTrace, TraceQuery } from './service.js';
 
 const maxTraces = 500;
 
 export type NewTrace = Omit<HookTrace, 'Number'>;
+
+export type Outcome = Pick<NewTrace, 'Decision' | 'By' | 'Reason' | 'Steps'>;
+
+export function outcomeOf({ result, ...why }: HookDecision, steps: NewTrace['Steps']): Outcome {
+  return { Decision: result, ...('by' in why && { By: why.by, Reason: why.reason }), Steps: steps };
+}
+
+/** The facts of a request that its trace begins with. */
+export function traced(
+  { id, caller, route, params }: Pick<HookSubject, 'id' | 'caller' | 'route' | 'params'>,
+  time: string,
+) {
+  return { ID: id, Time: time, Caller: caller, Method: route.method, Route: routeText(route), Params: params };
+}
 
 /** The latest traces, in memory. Texts in them were shortened before. */
 export class Traces {

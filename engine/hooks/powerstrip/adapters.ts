@@ -1,18 +1,11 @@
 import type { Caller } from '@cleat/protocol/caller';
-import { type CleatError, isClass, messageOf, systemError, unavailable } from '@cleat/protocol/errors';
+import { unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import {
-  type PowerstripAnswer,
-  type PowerstripRequest,
-  postHookMessage,
-  preHookMessage,
-  readPostHook,
-  readPreHook,
-} from '@cleat/protocol/powerstrip';
-import { asDetails } from '@cleat/protocol/verdict';
-import type { AdapterRun, Adapters, HookChange, Passed } from '../service.js';
+import type { AdapterRun, AdapterSubject, Adapters } from '../service.js';
+import type { NewTrace } from '../traces.js';
 import { callAdapter } from './call.js';
 import type { PowerstripConfig } from './config.js';
+import { type Adapter, PowerstripRun } from './run.js';
 
 export interface AdaptersDeps {
   /** Read at each request: SIGHUP changes it. */
@@ -20,6 +13,7 @@ export interface AdaptersDeps {
   readonly log: Logger;
   /** Address of a container by its name; undefined: there is none. */
   readonly addressOf: (container: string) => Promise<string | undefined>;
+  readonly trace: (trace: NewTrace) => void;
 }
 
 /** Messages that wait for an adapter's answer. It also ends a circle: an adapter that calls the API it is asked about. */
@@ -38,63 +32,23 @@ export class PowerstripAdapters implements Adapters {
     return (this.#deps.config()?.endpoints.length ?? 0) === 0;
   }
 
-  begin(method: string, path: string, caller: Caller): AdapterRun | undefined {
+  begin(subject: AdapterSubject): AdapterRun | undefined {
     const config = this.#deps.config();
+    const { method, path, caller } = subject;
     const fitting = config?.endpoints.filter(({ matches }) => matches.test(`${method} ${path}`)) ?? [];
     if (!config || fitting.length === 0 || isAdapters(config, caller)) return undefined;
-    const pre = fitting.flatMap((endpoint) => endpoint.pre);
-    const post = fitting.flatMap((endpoint) => endpoint.post);
-    return {
-      hasPre: pre.length > 0,
-      hasPost: post.length > 0,
-      request: (given, signal) =>
-        this.#chain(config, pre, given, preHookMessage, (text, now) => readPreHook(text, now), signal),
-      answer: (client, given, signal) =>
-        this.#chain(
-          config,
-          post,
-          given,
-          (now: PowerstripAnswer) => postHookMessage(client, now),
-          (text, now) => readPostHook(text, now),
-          signal,
-        ),
-    };
+    const found = (names: readonly string[]): Adapter[] =>
+      names.map((name) => ({ name, url: config.adapters.get(name) }));
+    return new PowerstripRun(subject, {
+      pre: found(fitting.flatMap(({ pre }) => pre)),
+      post: found(fitting.flatMap(({ post }) => post)),
+      ask: (url, message, signal) => this.#ask(url, message, signal),
+      log: this.#deps.log,
+      trace: this.#deps.trace,
+    });
   }
 
-  /** Each adapter is given the former one's answer. */
-  async #chain<T extends PowerstripRequest | PowerstripAnswer>(
-    config: PowerstripConfig,
-    names: readonly string[],
-    given: T,
-    message: (now: T) => string,
-    read: (text: string, now: T) => T,
-    signal: AbortSignal | undefined,
-  ): Promise<Passed<T>> {
-    let now = given;
-    const changes: HookChange[] = [];
-    for (const name of names) {
-      const url = config.adapters.get(name);
-      if (!url) throw systemError(`the adapter ${name} is not defined`);
-      try {
-        const reply = await this.#ask(url, message(now), signal);
-        if (reply.status >= 400) {
-          this.#deps.log.debug('an adapter refused', { adapter: name, status: reply.status });
-          return { by: who(name), refusal: reply };
-        }
-        if (reply.status !== 200) throw systemError(`it answered with status ${reply.status}`);
-        const next = read(reply.body.toString(), now);
-        changes.push(...differences(now, next).map((Path) => ({ Hook: who(name), Path })));
-        now = next;
-      } catch (error) {
-        if (signal?.aborted) throw error;
-        this.#deps.log.warn('an adapter failed', { adapter: name, url: String(url), error: messageOf(error) });
-        throw asFailure(name, error);
-      }
-    }
-    return { passed: now, changes };
-  }
-
-  async #ask(url: URL, message: string, signal: AbortSignal | undefined) {
+  async #ask(url: URL, message: string, signal: AbortSignal): ReturnType<typeof callAdapter> {
     if (this.#asked >= maxAsked) throw unavailable(`${this.#asked} messages wait for adapters already`);
     this.#asked++;
     try {
@@ -107,22 +61,7 @@ export class PowerstripAdapters implements Adapters {
   }
 }
 
-/** As the audit journal calls it. */
-const who = (name: string): string => `adapter ${name}`;
-
-function differences<T extends object>(before: T, after: T): string[] {
-  return (Object.keys(after) as (keyof T & string)[]).filter((name) => before[name] !== after[name]);
-}
-
 /** An adapter in a container may use the API while it is asked something. */
 function isAdapters({ adapters }: PowerstripConfig, { Container }: Caller): boolean {
   return Container !== undefined && [...adapters.values()].some(({ hostname }) => hostname === Container.Name);
-}
-
-function asFailure(name: string, error: unknown): CleatError {
-  const reason = messageOf(error);
-  const message = `the adapter ${name} failed: ${reason}`;
-  const options = { cause: error, details: asDetails({ by: who(name), reason, denied: false }) };
-  // A client must not take it for an answer of the engine's, such as "no such image".
-  return isClass(error, 'Unavailable') ? unavailable(message, options) : systemError(message, options);
 }
