@@ -1,106 +1,72 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Firewall } from '@cleat/linux/firewall/firewall';
-import { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
-import { type FirewallNetwork, isTranslated, type LinkedPort, type PublishedPort } from '@cleat/linux/firewall/ruleset';
-import { hostState, interfaceNames, writeSysctl } from '@cleat/linux/net/facts';
+import { interfaceNames } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { Mutex } from '@cleat/protocol/async/mutex';
-import { conflict, forbidden, invalidParameter, messageOf, notFound } from '@cleat/protocol/errors';
+import { conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind, type OpenedLink, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
-import { isDamaged } from './damage.js';
 import { ensureBridge, removeBridge } from './device.js';
-import { ForwardGuard } from './guard.js';
-import { answering, isLinked, linkedPorts, readLinks } from './linked.js';
-import { LinkSweeper, macFor, makeLinks, newLinkName, putOnBridge } from './links.js';
+import { isLinked, readLinks } from './linked.js';
+import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
 import { readNetwork, withoutGateways } from './network-options.js';
 import type { BridgeOptions } from './options.js';
 import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
 import { Publisher } from './publisher.js';
+import { BridgeRules } from './rules.js';
 import type { EndpointRecord, NetworkRecord } from './state.js';
-import { HostWatch } from './watch.js';
-import { Zones } from './zones.js';
+import { Upkeep } from './upkeep.js';
 
 type Driver = Handlers<typeof networkKind>;
 
 /** Docker's bridge driver behind the remote driver protocol; all it knows is in files, in the kernel, or in both. */
 export class BridgeDriver {
   readonly #options: BridgeOptions;
-  readonly #log: Logger;
   readonly #links: HostLinks = hostLinks();
   readonly #networks: DurableMap<NetworkRecord>;
   readonly #endpoints: DurableMap<EndpointRecord>;
-  readonly #firewall: Firewall | undefined;
-  readonly #guard: ForwardGuard;
-  readonly #zones: Zones;
-  readonly #watch: HostWatch;
+  readonly #rules: BridgeRules;
+  readonly #upkeep: Upkeep;
   readonly #sweeper: LinkSweeper;
   readonly #proxy: PortProxy;
   readonly #ports: HostPorts;
   readonly #publisher: Publisher;
   /** By network and address: the interface of the endpoint that had it last. */
   readonly #former = new Map<string, string>();
-  /** Endpoints that are being deleted. */
-  readonly #leaving = new Set<string>();
   /** Networks come and go one at a time. */
   readonly #mutex = new Mutex();
 
   constructor(options: BridgeOptions, log: Logger) {
     this.#options = options;
-    this.#log = log;
     this.#networks = new DurableMap(`${options.stateDir}/networks.journal`, log);
     this.#endpoints = new DurableMap(`${options.stateDir}/endpoints.journal`, log);
-    const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
-    const foreign = new ForeignChanges();
-    this.#firewall = options.firewall ? new Firewall(`cleat_${tag}`, foreign) : undefined;
-    this.#guard = new ForwardGuard(`cleat:${tag}`, foreign, log);
-    this.#zones = new Zones(foreign, log);
-    this.#watch = new HostWatch(
-      [
-        { after: 'bridges', look: () => this.#mendBridges() },
-        { after: 'rules of the firewall', look: () => this.#mendRules() },
-        { after: 'rules where another drops our packets', look: () => this.#guard.look() },
-        { after: "firewalld's zone", look: () => this.#zones.look() },
-      ],
-      log,
-    );
+    this.#rules = new BridgeRules(options, this.#networks, this.#endpoints, log);
     this.#proxy = new PortProxy(options.stateDir, log);
     this.#ports = new HostPorts(this.#proxy);
+    this.#upkeep = new Upkeep({
+      engineId: options.engineId,
+      networks: this.#networks,
+      endpoints: this.#endpoints,
+      links: this.#links,
+      rules: this.#rules,
+      ports: this.#ports,
+      mutex: this.#mutex,
+      log,
+    });
     this.#publisher = new Publisher({
       endpoints: this.#endpoints,
-      firewall: this.#firewall,
+      rules: this.#rules,
       ports: this.#ports,
       log,
-      restoreRules: () => this.#applyRules(),
-      forFirewall: (networkId, ports) => this.#forFirewall(networkId, ports),
-      routeLocal: (network) => this.#routeLocal([network]),
+      restoreRules: () => this.#upkeep.applyRules(),
     });
     this.#sweeper = new LinkSweeper(`${options.stateDir}/links.journal`, this.#links, log);
   }
 
-  /**
-   * After a start: networks get back what a reboot took, rules are made anew, ports are held again. A network that
-   * cannot be restored is reported and does not stop the others.
-   */
-  async restore(): Promise<void> {
-    for (const network of this.#networks.values()) {
-      await this.#remake(network).catch((error: unknown) =>
-        this.#log.error('a network could not be restored', { network: network.id, error: messageOf(error) }),
-      );
-    }
-    for (const endpoint of this.#endpoints.values()) {
-      for (const port of await this.#ports.restore(endpoint.ports)) {
-        this.#log.warn('a published port was taken by another process meanwhile', { ...port });
-      }
-    }
-    if (this.#networks.values().length === 0) return;
-    await this.#applyRules().catch((error: unknown) =>
-      this.#log.error('the firewall rules could not be restored', { error: messageOf(error) }),
-    );
-    this.#routeLocal(this.#networks.values().filter(({ id }) => this.#publishes(id)));
+  restore(): Promise<void> {
+    return this.#upkeep.restore();
   }
 
   /**
@@ -108,61 +74,13 @@ export class BridgeDriver {
    * leaves the host, and is made anew by {@link restore}.
    */
   async close(): Promise<void> {
-    await this.#watch.stop();
+    await this.#upkeep.stop();
     await this.#sweeper.close();
-    await this.#inTurn(() => this.#removeIdle());
+    await this.#inTurn(() => this.#upkeep.removeIdle());
     await this.#proxy.end();
     for (const { ports } of this.#endpoints.values()) await this.#ports.release(ports);
     this.#networks.close();
     this.#endpoints.close();
-  }
-
-  /** Somebody deleted them, set them down, or took their addresses. */
-  async #mendBridges(): Promise<void> {
-    const damaged = (host = hostState()) =>
-      this.#networks.values().filter((network) => !network.making && isDamaged(network, host));
-    if (damaged().length === 0) return;
-    await this.#inTurn(async () => {
-      for (const network of damaged()) {
-        await this.#remake(network);
-        this.#log.warn('a bridge had been changed by somebody else, and was made anew', { bridge: network.bridge });
-      }
-    });
-  }
-
-  async #mendRules(): Promise<void> {
-    if (await this.#firewall?.mend()) {
-      this.#log.warn('rules of the firewall had been removed by somebody else, and were made anew');
-    }
-  }
-
-  /** The bridge as it was, with the interfaces of containers that run. */
-  async #remake(network: NetworkRecord): Promise<void> {
-    await ensureBridge(network, this.#links, this.#options.engineId, !network.owned);
-    if (network.making) this.#networks.set(network.id, { ...network, making: undefined });
-    const there = interfaceNames();
-    const own = this.#endpoints.values().filter(({ networkId }) => networkId === network.id);
-    const left = own.filter(({ hostLink }) => there.has(hostLink));
-    await this.#links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
-    if (this.#publishes(network.id)) this.#routeLocal([network]);
-    this.#answerForLinked(network, linkedPorts(network, own));
-  }
-
-  #publishes(id: string): boolean {
-    return this.#endpoints.values().some(({ networkId, ports }) => networkId === id && ports.length > 0);
-  }
-
-  /** The next start makes them anew. */
-  async #removeIdle(): Promise<void> {
-    const inUse = new Set(this.#endpoints.values().map(({ networkId }) => networkId));
-    const idle = this.#networks.values().filter(({ id, owned }) => owned && !inUse.has(id));
-    if (idle.length === 0) return;
-    try {
-      for (const { bridge } of idle) await removeBridge(bridge, this.#links);
-      await this.#applyRules(this.#networks.values().filter((network) => !idle.includes(network)));
-    } catch (error) {
-      this.#log.error('networks without containers were not removed from this host', { error: messageOf(error) });
-    }
   }
 
   handlers(): Driver {
@@ -212,7 +130,7 @@ export class BridgeDriver {
     try {
       owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt, begin);
       this.#networks.set(NetworkID, { ...record, owned, isDefault });
-      await this.#applyRules();
+      await this.#upkeep.applyRules();
     } catch (error) {
       if (owned) await removeBridge(record.bridge, this.#links);
       this.#networks.delete(NetworkID);
@@ -228,7 +146,7 @@ export class BridgeDriver {
     }
     await this.#sweeper.now();
     // Forgotten last: killed in between, the next one is asked again and has something to go by.
-    await this.#applyRules(this.#networks.values().filter((other) => other !== network));
+    await this.#upkeep.applyRules(this.#networks.values().filter((other) => other !== network));
     if (network.owned) await removeBridge(network.bridge, this.#links);
     this.#networks.delete(id);
     for (const address of [...this.#former.keys()]) if (address.startsWith(`${id} `)) this.#former.delete(address);
@@ -258,11 +176,11 @@ export class BridgeDriver {
     const endpoint = this.#endpoints.get(id);
     if (!endpoint) return;
     await this.#publisher.unpublish(id);
-    this.#leaving.add(id);
+    this.#rules.leaving.add(id);
     // Its addresses may be another's soon.
-    if (isLinked(endpoint, this.#endpoints.values())) await this.#applyRules();
+    if (isLinked(endpoint, this.#endpoints.values())) await this.#upkeep.applyRules();
     this.#endpoints.delete(id);
-    this.#leaving.delete(id);
+    this.#rules.leaving.delete(id);
     this.#sweeper.later(endpoint.hostLink);
     for (const address of addressesOf(endpoint)) this.#former.set(address, endpoint.hostLink);
   }
@@ -282,7 +200,7 @@ export class BridgeDriver {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
     // Somebody removed it by hand.
-    if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#remake(network));
+    if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#upkeep.remake(network));
     await this.#removeFormer(endpoint);
     // A failed Join is followed by DeleteEndpoint, which removes what was made.
     await makeLinks(this.#links, network, endpoint, sandboxPid);
@@ -316,75 +234,13 @@ export class BridgeDriver {
     const endpoint = this.#endpoint(id);
     const links = readLinks(requested);
     if (this.#network(endpoint.networkId).icc || isDeepStrictEqual(links, endpoint.links ?? [])) return;
-    if (!this.#firewall) {
+    if (!this.#rules.firewall) {
       throw invalidParameter(
         'links do not work on a network without inter-container communication while iptables is off',
       );
     }
     this.#endpoints.set(id, { ...endpoint, links });
-    await this.#applyRules();
-  }
-
-  /** Only after the rules that keep apart what is not linked, and never without them. */
-  #answerForLinked(network: NetworkRecord, links: readonly LinkedPort[]): void {
-    if (!this.#firewall) return;
-    for (const [key, value] of answering(network, links)) this.#sysctl(key, value);
-  }
-
-  /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
-  #routeLocal(networks: readonly NetworkRecord[]): void {
-    if (!this.#firewall) return;
-    for (const { bridge } of networks) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
-  }
-
-  /** The firewall's facts that all networks have in common. */
-  get #everywhere(): Partial<FirewallNetwork> {
-    const { directRouting, acceptMark } = this.#options;
-    return { ...(directRouting ? { directRouting } : {}), ...(acceptMark ? { acceptMark } : {}) };
-  }
-
-  #forFirewall(networkId: string, ports: readonly PublishedPort[]): PublishedPort[] {
-    const isDirect = this.#options.directRouting || this.#networks.get(networkId)?.trusted !== undefined;
-    return ports.map((port) => (isDirect && isTranslated(port) ? { ...port, direct: true } : port));
-  }
-
-  async #applyRules(networks = this.#networks.values()): Promise<void> {
-    const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
-    if (networks.length > 0 && this.#options.ipForward) {
-      this.#sysctl('ipv4/ip_forward');
-      if (six) this.#sysctl('ipv6/conf/all/forwarding');
-    }
-    if (!this.#firewall) return;
-    const endpoints = this.#endpoints.values().filter(({ id }) => !this.#leaving.has(id));
-    const ports = this.#endpoints.values().flatMap((endpoint) => this.#forFirewall(endpoint.networkId, endpoint.ports));
-    const links = networks.map((network) => linkedPorts(network, endpoints));
-    await Promise.all([
-      networks.length > 0
-        ? this.#firewall.apply(
-            networks.map((network) => ({ ...network, ...this.#everywhere })),
-            ports,
-            links.flat(),
-          )
-        : this.#firewall.remove(),
-      this.#guard.protect(
-        networks.map(({ bridge }) => bridge),
-        six,
-      ),
-      this.#zones.protect(networks.map(({ bridge }) => bridge)),
-    ]);
-    if (networks.length > 0) this.#watch.start();
-    for (const [at, network] of networks.entries()) this.#answerForLinked(network, links[at] ?? []);
-  }
-
-  /** Sets a sysctl; where /proc/sys is read-only the operator has to, and is told so. */
-  #sysctl(key: string, value = '1'): void {
-    try {
-      writeSysctl(key, value);
-    } catch (error) {
-      this.#log.warn(`net/${key} could not be set to ${value}: set it yourself, or some connections will fail`, {
-        error: messageOf(error),
-      });
-    }
+    await this.#upkeep.applyRules();
   }
 
   #network(id: string): NetworkRecord {

@@ -1,4 +1,3 @@
-import type { Firewall } from '@cleat/linux/firewall/firewall';
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { messageOf } from '@cleat/protocol/errors';
@@ -7,21 +6,18 @@ import type { Logger } from '@cleat/protocol/log';
 import type { DurableMap } from '@cleat/sdk';
 import { familyOf, routedPorts } from './port-requests.js';
 import type { HostPorts } from './ports.js';
+import type { BridgeRules } from './rules.js';
 import type { EndpointRecord, Family, NetworkRecord } from './state.js';
 
 const families: readonly Family[] = ['ipv4', 'ipv6'];
 
 interface Parts {
   readonly endpoints: DurableMap<EndpointRecord>;
-  readonly firewall: Firewall | undefined;
+  readonly rules: BridgeRules;
   readonly ports: HostPorts;
   readonly log: Logger;
   /** Makes all rules anew. */
   readonly restoreRules: () => Promise<void>;
-  /** The ports of a network's endpoint as the firewall takes them. */
-  readonly forFirewall: (networkId: string, ports: readonly PublishedPort[]) => PublishedPort[];
-  /** Ports of its endpoints are about to be reached by loopback. */
-  readonly routeLocal: (network: NetworkRecord) => void;
 }
 
 /** Opens and closes the published ports of endpoints, each family for itself. */
@@ -40,6 +36,7 @@ export class Publisher {
   async publish(id: string, network: NetworkRecord, options: Readonly<Record<string, unknown>>): Promise<void> {
     const requested = options[netlabel.portMap];
     const bindings = Array.isArray(requested) ? (requested as PortBinding[]) : [];
+    const { rules } = this.#parts;
     const before = this.#parts.endpoints.get(id);
     if (!before || bindings.length === 0 || network.internal) return;
     const wanted = wantedFamilies(options);
@@ -54,9 +51,9 @@ export class Publisher {
     // On record first: if the whole table is made anew meanwhile, these ports must be in it.
     this.#parts.endpoints.set(id, { ...kept, gatewayFor: wanted, ports: [...kept.ports, ...added] });
     try {
-      await this.#parts.firewall?.publish(this.#parts.forFirewall(network.id, added));
+      await rules.firewall?.publish(rules.forFirewall(network.id, added));
       this.#forgetFlows(added);
-      this.#parts.routeLocal(network);
+      rules.routeLocal([network]);
     } catch (error) {
       this.#parts.endpoints.set(id, kept);
       await this.#parts.ports.release(added);
@@ -83,10 +80,10 @@ export class Publisher {
   }
 
   async #replace(endpoint: EndpointRecord, over: readonly PublishedPort[]): Promise<void> {
-    const { endpoints, firewall, forFirewall, ports, restoreRules } = this.#parts;
+    const { endpoints, rules, ports, restoreRules } = this.#parts;
     endpoints.set(endpoint.id, endpoint);
     try {
-      await firewall?.unpublish(forFirewall(endpoint.networkId, over));
+      await rules.firewall?.unpublish(rules.forFirewall(endpoint.networkId, over));
     } catch {
       // Somebody changed our table: make all of it anew.
       await restoreRules();

@@ -1,0 +1,122 @@
+import { Firewall } from '@cleat/linux/firewall/firewall';
+import { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
+import { type FirewallNetwork, isTranslated, type LinkedPort, type PublishedPort } from '@cleat/linux/firewall/ruleset';
+import { writeSysctl } from '@cleat/linux/net/facts';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import type { DurableMap } from '@cleat/sdk';
+import { ForwardGuard } from './guard.js';
+import { answering, linkedPorts } from './linked.js';
+import type { BridgeOptions } from './options.js';
+import type { EndpointRecord, NetworkRecord } from './state.js';
+import type { Look } from './watch.js';
+import { Zones } from './zones.js';
+
+/** The rules of the firewall, and the kernel's settings, that follow from the networks and endpoints on record. */
+export class BridgeRules {
+  /** Absent: the operator wants no rules. */
+  readonly firewall: Firewall | undefined;
+  /** Endpoints that are being deleted: no rule is for them. */
+  readonly leaving = new Set<string>();
+  readonly #options: BridgeOptions;
+  readonly #networks: DurableMap<NetworkRecord>;
+  readonly #endpoints: DurableMap<EndpointRecord>;
+  readonly #log: Logger;
+  readonly #guard: ForwardGuard;
+  readonly #zones: Zones;
+
+  constructor(
+    options: BridgeOptions,
+    networks: DurableMap<NetworkRecord>,
+    endpoints: DurableMap<EndpointRecord>,
+    log: Logger,
+  ) {
+    this.#options = options;
+    this.#networks = networks;
+    this.#endpoints = endpoints;
+    this.#log = log;
+    const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
+    const foreign = new ForeignChanges();
+    this.firewall = options.firewall ? new Firewall(`cleat_${tag}`, foreign) : undefined;
+    this.#guard = new ForwardGuard(`cleat:${tag}`, foreign, log);
+    this.#zones = new Zones(foreign, log);
+  }
+
+  /** All rules anew, for these networks; none when the last network goes. */
+  async apply(networks: readonly NetworkRecord[]): Promise<void> {
+    const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
+    if (networks.length > 0 && this.#options.ipForward) {
+      this.#sysctl('ipv4/ip_forward');
+      if (six) this.#sysctl('ipv6/conf/all/forwarding');
+    }
+    if (!this.firewall) return;
+    const endpoints = this.#endpoints.values().filter(({ id }) => !this.leaving.has(id));
+    const ports = this.#endpoints.values().flatMap((endpoint) => this.forFirewall(endpoint.networkId, endpoint.ports));
+    const links = networks.map((network) => linkedPorts(network, endpoints));
+    await Promise.all([
+      networks.length > 0
+        ? this.firewall.apply(
+            networks.map((network) => ({ ...network, ...this.#everywhere })),
+            ports,
+            links.flat(),
+          )
+        : this.firewall.remove(),
+      this.#guard.protect(
+        networks.map(({ bridge }) => bridge),
+        six,
+      ),
+      this.#zones.protect(networks.map(({ bridge }) => bridge)),
+    ]);
+    for (const [at, network] of networks.entries()) this.answerForLinked(network, links[at] ?? []);
+  }
+
+  /** The ports of a network's endpoint as the firewall takes them. */
+  forFirewall(networkId: string, ports: readonly PublishedPort[]): PublishedPort[] {
+    const isDirect = this.#options.directRouting || this.#networks.get(networkId)?.trusted !== undefined;
+    return ports.map((port) => (isDirect && isTranslated(port) ? { ...port, direct: true } : port));
+  }
+
+  /** Only after the rules that keep apart what is not linked, and never without them. */
+  answerForLinked(network: NetworkRecord, links: readonly LinkedPort[]): void {
+    if (!this.firewall) return;
+    for (const [key, value] of answering(network, links)) this.#sysctl(key, value);
+  }
+
+  /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
+  routeLocal(networks: readonly NetworkRecord[]): void {
+    if (!this.firewall) return;
+    for (const { bridge } of networks) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
+  }
+
+  /** Where others take our rules away, or drop our packets. */
+  looks(): Look[] {
+    return [
+      { after: 'rules of the firewall', look: () => this.#mend() },
+      { after: 'rules where another drops our packets', look: () => this.#guard.look() },
+      { after: "firewalld's zone", look: () => this.#zones.look() },
+    ];
+  }
+
+  async #mend(): Promise<void> {
+    if (await this.firewall?.mend()) {
+      this.#log.warn('rules of the firewall had been removed by somebody else, and were made anew');
+    }
+  }
+
+  /** The firewall's facts that all networks have in common. */
+  get #everywhere(): Partial<FirewallNetwork> {
+    const { directRouting, acceptMark } = this.#options;
+    return { ...(directRouting ? { directRouting } : {}), ...(acceptMark ? { acceptMark } : {}) };
+  }
+
+  /** Sets a sysctl; where /proc/sys is read-only the operator has to, and is told so. */
+  #sysctl(key: string, value = '1'): void {
+    try {
+      writeSysctl(key, value);
+    } catch (error) {
+      this.#log.warn(`net/${key} could not be set to ${value}: set it yourself, or some connections will fail`, {
+        error: messageOf(error),
+      });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { hostState, interfaceNames } from '@cleat/linux/net/facts';
+import type { HostLinks } from '@cleat/linux/net/links';
+import type { Mutex } from '@cleat/protocol/async/mutex';
+import { messageOf } from '@cleat/protocol/errors';
+import type { Logger } from '@cleat/protocol/log';
+import type { DurableMap } from '@cleat/sdk';
+import { isDamaged } from './damage.js';
+import { ensureBridge, removeBridge } from './device.js';
+import { linkedPorts } from './linked.js';
+import { putOnBridge } from './links.js';
+import type { HostPorts } from './ports.js';
+import type { BridgeRules } from './rules.js';
+import type { EndpointRecord, NetworkRecord } from './state.js';
+import { HostWatch } from './watch.js';
+
+interface Parts {
+  readonly engineId: string;
+  readonly networks: DurableMap<NetworkRecord>;
+  readonly endpoints: DurableMap<EndpointRecord>;
+  readonly links: HostLinks;
+  readonly rules: BridgeRules;
+  readonly ports: HostPorts;
+  /** Networks come and go one at a time. */
+  readonly mutex: Mutex;
+  readonly log: Logger;
+}
+
+/** Makes the host again as the records say: after a start, and whenever somebody else has damaged it. */
+export class Upkeep {
+  readonly #parts: Parts;
+  readonly #watch: HostWatch;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const bridges = { after: 'bridges', look: () => this.#mendBridges() };
+    this.#watch = new HostWatch([bridges, ...parts.rules.looks()], parts.log);
+  }
+
+  /**
+   * After a start: networks get back what a reboot took, rules are made anew, ports are held again. A network that
+   * cannot be restored is reported and does not stop the others.
+   */
+  async restore(): Promise<void> {
+    const { networks, endpoints, ports, rules, log } = this.#parts;
+    for (const network of networks.values()) {
+      await this.remake(network).catch((error: unknown) =>
+        log.error('a network could not be restored', { network: network.id, error: messageOf(error) }),
+      );
+    }
+    for (const endpoint of endpoints.values()) {
+      for (const port of await ports.restore(endpoint.ports)) {
+        log.warn('a published port was taken by another process meanwhile', { ...port });
+      }
+    }
+    if (networks.values().length === 0) return;
+    await this.applyRules().catch((error: unknown) =>
+      log.error('the firewall rules could not be restored', { error: messageOf(error) }),
+    );
+    rules.routeLocal(networks.values().filter(({ id }) => this.#publishes(id)));
+  }
+
+  /** All rules anew, which are looked after from then on. */
+  async applyRules(networks: readonly NetworkRecord[] = this.#parts.networks.values()): Promise<void> {
+    const { rules } = this.#parts;
+    await rules.apply(networks);
+    if (rules.firewall && networks.length > 0) this.#watch.start();
+  }
+
+  /** The bridge as it was, with the interfaces of containers that run. */
+  async remake(network: NetworkRecord): Promise<void> {
+    const { networks, endpoints, links, rules, engineId } = this.#parts;
+    await ensureBridge(network, links, engineId, !network.owned);
+    if (network.making) networks.set(network.id, { ...network, making: undefined });
+    const there = interfaceNames();
+    const own = endpoints.values().filter(({ networkId }) => networkId === network.id);
+    const left = own.filter(({ hostLink }) => there.has(hostLink));
+    await links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
+    if (this.#publishes(network.id)) rules.routeLocal([network]);
+    rules.answerForLinked(network, linkedPorts(network, own));
+  }
+
+  /** For good: after this nothing is looked at or made. */
+  stop(): Promise<void> {
+    return this.#watch.stop();
+  }
+
+  /** Takes networks that no container is on from the host. The next start makes them anew. */
+  async removeIdle(): Promise<void> {
+    const { networks, endpoints, links, log } = this.#parts;
+    const inUse = new Set(endpoints.values().map(({ networkId }) => networkId));
+    const idle = networks.values().filter(({ id, owned }) => owned && !inUse.has(id));
+    if (idle.length === 0) return;
+    try {
+      for (const { bridge } of idle) await removeBridge(bridge, links);
+      await this.applyRules(networks.values().filter((network) => !idle.includes(network)));
+    } catch (error) {
+      log.error('networks without containers were not removed from this host', { error: messageOf(error) });
+    }
+  }
+
+  /** Somebody deleted them, set them down, or took their addresses. */
+  async #mendBridges(): Promise<void> {
+    const { networks, mutex, log } = this.#parts;
+    const damaged = (host = hostState()) =>
+      networks.values().filter((network) => !network.making && isDamaged(network, host));
+    if (damaged().length === 0) return;
+    await mutex.run(async () => {
+      for (const network of damaged()) {
+        await this.remake(network);
+        log.warn('a bridge had been changed by somebody else, and was made anew', { bridge: network.bridge });
+      }
+    });
+  }
+
+  #publishes(id: string): boolean {
+    return this.#parts.endpoints.values().some(({ networkId, ports }) => networkId === id && ports.length > 0);
+  }
+}
