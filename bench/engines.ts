@@ -96,6 +96,11 @@ export abstract class BenchEngine {
     return ['nsenter', `--target=${this.pid}`, '--net'];
   }
 
+  /** The path of its network namespace. */
+  get namespace(): string {
+    return `/proc/${this.pid}/ns/net`;
+  }
+
   protected environment(): NodeJS.ProcessEnv {
     // Each Node would read all of them at its start: 30 ms.
     const { NODE_EXTRA_CA_CERTS: _certificates, ...env } = process.env;
@@ -123,6 +128,8 @@ export abstract class BenchEngine {
       await sleep(100);
     }
     this.group.remove();
+    // A line that was interrupted has not taken away what it had here.
+    for (const { target } of listMounts(`${this.directory}/`)) unmount(target, { detach: true });
     for (const directory of [this.execRoot, this.directory]) rmSync(directory, { recursive: true, force: true });
     return failures;
   }

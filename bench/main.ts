@@ -7,6 +7,7 @@ import { run } from '@cleat/linux/process/run';
 import { messageOf } from '@cleat/protocol/errors';
 import { whyNoGo } from './go.js';
 import { Lineup } from './lineup.js';
+import { OverlayPair } from './overlay-pair.js';
 import { absentPeers, peerVersions } from './peers.js';
 import { type BenchPlugin, type PluginName, PluginPair } from './plugin-pair.js';
 import { markdown, type Result, resultOf } from './report.js';
@@ -43,6 +44,7 @@ async function main(): Promise<number> {
   const isWanted = ([number]: readonly [number, unknown]) => wanted === undefined || wanted.includes(number);
   const engineRows = numbered.engines.filter(isWanted).map(([, row]) => row);
   const pluginRows = numbered.plugins.filter(isWanted).map(([, row]) => row);
+  const overlayRows = numbered.overlays.filter(isWanted).map(([, row]) => row);
   for (const program of engineRows.length > 0 ? ['dockerd', 'containerd', 'docker', 'unshare'] : []) {
     if (findCommand(program) === undefined) throw new Error(`${program} is not installed (Debian: docker.io)`);
   }
@@ -50,23 +52,29 @@ async function main(): Promise<number> {
   for (const why of absent.values()) process.stdout.write(`${why}\n`);
   const lineup = new Lineup(values.base);
   await using plugins = new PluginPair();
+  const overlays = new OverlayPair(values.base);
   const interrupted = new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.on(signal, () => reject(new Error(`ended by ${signal}`)));
   });
   const results: Result[] = [];
+  const failures: string[] = [];
   try {
     const measuring = async () => {
-      for (const row of engineRows) {
+      for (const row of engineRows.filter(canBeMeasured)) {
         const beside = (row.beside ?? []).filter((name) => !absent.has(name));
         results.push(await measure({ ...row, beside }, (name) => lineup.get(name), values.samples));
       }
       results.push(...(await measurePlugins(pluginRows, plugins, values.samples)));
+      for (const row of overlayRows.filter(canBeMeasured)) {
+        results.push(await measure(row, (name) => overlays.get(name), values.samples));
+      }
     };
     await Promise.race([interrupted, measuring()]);
   } finally {
-    await lineup[Symbol.asyncDispose]();
-    for (const failure of lineup.failures) process.stderr.write(`left behind: ${failure}\n`);
+    for (const made of [lineup, overlays]) await made[Symbol.asyncDispose]();
+    failures.push(...lineup.failures, ...overlays.failures);
+    for (const failure of failures) process.stderr.write(`left behind: ${failure}\n`);
     removeIfEmpty(values.base);
   }
   const table = markdown(results, await notes());
@@ -75,7 +83,16 @@ async function main(): Promise<number> {
   writeFileSync(join(values.out, 'bench.json'), `${JSON.stringify(results, null, 2)}\n`);
   process.stdout.write(`\n${table}`);
   const over = results.some(({ pass }) => !pass);
-  return lineup.failures.length > 0 || (values.strict === true && over) ? 1 : 0;
+  return failures.length > 0 || (values.strict === true && over) ? 1 : 0;
+}
+
+/** Says why not. */
+function canBeMeasured({ name, needs = {} }: { name: string; needs?: Readonly<Record<string, string>> }): boolean {
+  const absent = Object.entries(needs).filter(([program]) => findCommand(program) === undefined);
+  for (const [program, debian] of absent) {
+    process.stdout.write(`${name}: left out, ${program} is not installed (Debian: ${debian})\n`);
+  }
+  return absent.length === 0;
 }
 
 /** The rows that need Go, where it can be had. */
@@ -105,14 +122,15 @@ async function measure<Side, Name extends SideName>(
   const others: { name: Name; side: Side; samples: number[] }[] = [];
   for (const name of row.beside ?? []) others.push({ name, side: await get(name), samples: [] });
   process.stdout.write(`${row.name} …\n`);
-  const all = [...both, ...others.map(({ side }) => side)];
   const figures = { theirs: [] as number[], ours: [] as number[] };
+  const sides = [{ side: both[0], samples: figures.theirs }, { side: both[1], samples: figures.ours }, ...others];
+  const all = sides.map(({ side }) => side);
   try {
     for (const side of all) await row.prepare?.(side);
     for (let round = 0; round < Number(samples ?? row.samples); round++) {
-      figures.theirs.push(await row.sample(both[0]));
-      figures.ours.push(await row.sample(both[1]));
-      for (const other of others) other.samples.push(await row.sample(other.side));
+      // There and back, so that none of them always follows the same one.
+      const order = round % 2 === 0 ? sides : sides.toReversed();
+      for (const { side, samples } of order) samples.push(await row.sample(side));
     }
   } catch (error) {
     // The row's own processes are ended, as far as that goes; the failure is what counts.

@@ -39,6 +39,19 @@ test('medians, and the ratio that must not be exceeded', () => {
   expect(resultOf(rate, [100], [49]).pass).toBe(false);
 });
 
+test('the ratio of samples in pairs is the median of theirs', () => {
+  const paired: Row = { ...row, atMost: 1, paired: true };
+  const beside = [{ name: 'podman', samples: [20, 200, 10] }] as const;
+  // The machine was slow for one of them each.
+  expect(resultOf(paired, [10, 100, 11], [5, 60, 40], beside)).toMatchObject({
+    theirs: 11,
+    ours: 40,
+    ratio: 0.6,
+    pass: true,
+    beside: [{ median: 20, ratio: 0.3 }],
+  });
+});
+
 test('those that stand beside have a column each, with our figure by theirs', () => {
   const beside = [{ name: 'podman', samples: [50, 80, 60] }] as const;
   const lines = markdown([resultOf(row, [100], [40], beside), resultOf(row, [100], [40])], []).split('\n');

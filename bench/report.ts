@@ -1,8 +1,9 @@
 import { engineTitles } from './lineup.js';
+import { overlayTitles } from './overlay-pair.js';
 import { pluginTitles } from './plugin-pair.js';
 import type { Row, SideName } from './row.js';
 
-const titles: Readonly<Record<SideName, string>> = { ...engineTitles, ...pluginTitles };
+const titles: Readonly<Record<SideName, string>> = { ...engineTitles, ...pluginTitles, ...overlayTitles };
 
 export interface Result {
   name: string;
@@ -21,7 +22,7 @@ export interface Result {
   ratio: number;
   pass: boolean;
   /** Medians of those that stand beside. */
-  beside: { name: SideName; median: number }[];
+  beside: { name: SideName; median: number; ratio: number }[];
   samples: { theirs: number[]; ours: number[] };
 }
 
@@ -32,12 +33,14 @@ export function resultOf<Side, Name extends SideName>(
   others: readonly { name: SideName; samples: readonly number[] }[] = [],
 ): Result {
   const medians = { theirs: median(theirs), ours: median(ours) };
-  const ratio = medians.ours / medians.theirs;
+  const ratioTo = (others: readonly number[]): number =>
+    row.paired ? pairRatio(ours, others) : medians.ours / median(others);
+  const ratio = ratioTo(theirs);
   const { name, unit, between, atMost, atLeast, below, adds } = row;
   const added = medians.ours - medians.theirs;
   const isBelow = medians.ours < (below ?? Number.POSITIVE_INFINITY) && added <= (adds ?? Number.POSITIVE_INFINITY);
   const pass = isBelow && ratio <= (atMost ?? Number.POSITIVE_INFINITY) && ratio >= (atLeast ?? 0);
-  const beside = others.map((other) => ({ name: other.name, median: median(other.samples) }));
+  const beside = others.map(({ name, samples }) => ({ name, median: median(samples), ratio: ratioTo(samples) }));
   return {
     name,
     unit,
@@ -61,6 +64,10 @@ export function median(values: readonly number[]): number {
   return Number.isInteger(middle) ? (upper + (sorted[middle - 1] ?? Number.NaN)) / 2 : upper;
 }
 
+/** The ratio of samples that were taken in turn. */
+const pairRatio = (ours: readonly number[], theirs: readonly number[]): number =>
+  median(ours.map((our, index) => our / (theirs[index] ?? Number.NaN)));
+
 /** A table per pair of engines, in the order of the rows. */
 export function markdown(results: readonly Result[], notes: readonly string[]): string {
   const pairs = [...new Set(results.map(({ between }) => between.join(' ')))];
@@ -83,9 +90,9 @@ function table(results: readonly Result[]): string[] {
 }
 
 /** A column that stands beside, with our figure divided by its. */
-function peer({ beside, ours, unit }: Result, name: SideName): string {
+function peer({ beside, unit }: Result, name: SideName): string {
   const found = beside.find((one) => one.name === name);
-  return found ? ` ${figure(found.median)} ${unit} (${(ours / found.median).toFixed(2)}) |` : ' – |';
+  return found ? ` ${figure(found.median)} ${unit} (${found.ratio.toFixed(2)}) |` : ' – |';
 }
 
 function row({ name, unit, theirs, ours, ratio, atMost, atLeast, below, adds, pass }: Result): string {

@@ -26,6 +26,19 @@ export const post = (engine: BenchEngine, path: string): Promise<Buffer> => ask(
 export const remove = (engine: BenchEngine, id: string): Promise<Buffer> =>
   ask(engine, 'DELETE', `/containers/${id}?force=1&v=1`);
 
+/** The beginning of a command that is to run in a container's network namespace, and its address on a network. */
+export async function whereabouts(
+  engine: BenchEngine,
+  container: string,
+  network: string,
+): Promise<{ entering: readonly string[]; address: string }> {
+  const { State, NetworkSettings } = JSON.parse(
+    (await ask(engine, 'GET', `/containers/${container}/json`)).toString(),
+  ) as { State: { Pid: number }; NetworkSettings: { Networks: Record<string, { IPAddress: string }> } };
+  const address = NetworkSettings.Networks[network]?.IPAddress ?? '';
+  return { entering: ['nsenter', `--target=${State.Pid}`, '--net'], address };
+}
+
 /** `work` for each of `items`, at most `width` at once. */
 export async function inParallel<T>(
   items: readonly T[],

@@ -21,7 +21,7 @@ async function answersPerSecond(engine: BenchEngine, clients: number): Promise<n
   const inside = [`--target=${State.Pid}`, '--net', 'dnsperf', ...asked];
   const { code, stdout, stderr } = await run('nsenter', inside, { env: process.env });
   const [, rate] = /Queries per second:\s+([\d.]+)/.exec(stdout) ?? [];
-  if (code !== 0 || rate === undefined) throw systemError(`dnsperf (package dnsperf) failed: ${stderr}`);
+  if (code !== 0 || rate === undefined) throw systemError(`dnsperf failed: ${stderr}`);
   return Number(rate);
 }
 
@@ -30,6 +30,7 @@ const row = (clients: number): Row => ({
   unit: 'calls/s',
   between: stock,
   beside: ['newer'],
+  needs: { dnsperf: 'dnsperf' },
   atLeast: 1,
   samples: 5,
   async prepare(engine) {
