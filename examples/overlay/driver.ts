@@ -1,5 +1,6 @@
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { type DurableMap, type Handlers, invalidParameter, type networkKind, notFound, turns } from '@cleat/sdk';
+import { formatAddress, parseCidr } from '@cleat/sdk/addresses';
 import { type Addresses, macOf } from './cluster/addresses.js';
 import { agreeOnEncryption, networkOf, type SharedNetworks } from './cluster/networks.js';
 import type { SharedValue } from './cluster/shared-value.js';
@@ -25,7 +26,6 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
   const { host, name, scope, shared, networks, endpoints, addresses, devices, fabric, announce } = settings;
   /** An engine that hangs up in the middle of a Join deletes the endpoint at once. */
   const inTurn = turns();
-  const letThrough = () => devices.letThrough(networks.entries().map(([id]) => id));
 
   return {
     // No address of a network is its gateway's: containers reach the world by the engine's gateway network.
@@ -34,6 +34,7 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
     async CreateNetwork({ NetworkID, Options, IPv4Data, IPv6Data }) {
       const { encrypted, mtu } = readOptions(Options?.[netlabel.generic]);
       const pools = [...IPv4Data, ...IPv6Data].map(({ Pool = '' }) => Pool);
+      const isNew = networks.get(NetworkID) === undefined;
       try {
         if (encrypted) await fabric.ensureWireguard();
         const made = await shared.change((all) => {
@@ -44,20 +45,22 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
         networks.set(NetworkID, { ...made, encrypted, mtu: mtu || (await fabric.mtu(encrypted)), pools });
         if (encrypted) await announce();
         await fabric.ensure(NetworkID);
-        await letThrough();
+        await fabric.assertRules();
       } catch (error) {
-        // A network that was refused is not deleted by the engine.
-        await fabric.remove(NetworkID);
+        // A network that was refused is not deleted by the engine. One that is told of again has containers.
+        if (isNew) await fabric.remove(NetworkID);
         throw error;
       }
     },
     async DeleteNetwork({ NetworkID }) {
       await fabric.remove(NetworkID);
-      await letThrough();
+      await fabric.assertRules();
     },
     async CreateEndpoint({ NetworkID, EndpointID, Interface }) {
       const { name: network } = fabric.network(NetworkID);
-      const given = [Interface?.Address, Interface?.AddressIPv6].flatMap((cidr) => cidr?.split('/')[0] || []);
+      const given = [Interface?.Address, Interface?.AddressIPv6].flatMap((cidr) =>
+        cidr ? formatAddress(parseCidr(cidr).address) : [],
+      );
       const own = new Set(addresses.ownOn(network).map(({ address }) => address));
       const foreign = given.find((address) => !own.has(address));
       if (foreign !== undefined || !given[0]) {
@@ -86,7 +89,7 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
         const network = fabric.network(NetworkID);
         if (!endpoints.get(EndpointID)) throw notFound(`endpoint ${EndpointID} not found`);
         await fabric.ensure(NetworkID);
-        await letThrough();
+        await fabric.assertRules();
         const inside = await devices.join(NetworkID, EndpointID, network.mtu);
         return { InterfaceName: { SrcName: inside, DstPrefix: 'eth' } };
       }),

@@ -1,6 +1,6 @@
 import { ipamOption, type NetworkOfPool } from '@cleat/protocol/kinds/ipam';
 import { type Handlers, invalidParameter, type ipamKind } from '@cleat/sdk';
-import { type AddressPool, parseAddress, parseCidr, tryParseAddress } from '@cleat/sdk/addresses';
+import { type AddressPool, formatAddress, parseAddress, parseCidr, tryParseAddress } from '@cleat/sdk/addresses';
 import type { Addresses } from './cluster/addresses.js';
 import { dropAux, gatewayOf, joinPool, leavePool, nameAux, poolOf, type SharedNetworks } from './cluster/networks.js';
 import type { SharedValue } from './cluster/shared-value.js';
@@ -77,12 +77,13 @@ export function ipamDriver({
     async RequestAddress({ PoolID, Address, Options }) {
       const options = Options ?? {};
       const pool = readId(PoolID);
-      const requested = Address && parseAddress(Address) ? Address : '';
+      const requested = usual(Address);
       const { prefix } = parseCidr(pool.cidr).block;
       const container = options[ipamOption.endpointName] ?? '';
       const holder = options[ipamOption.holder] ?? '';
       const isGateway = options[ipamOption.requestAddressType] === ipamOption.gatewayType;
-      const isShared = isGateway || (requested !== '' && !container && !holder);
+      // An engine names the container of every endpoint. What has none is the network's own.
+      const isShared = isGateway || (requested !== '' && !container);
       const address = isShared
         ? await nameShared(pool, requested, isGateway)
         : await addresses.claim({
@@ -98,15 +99,16 @@ export function ipamDriver({
     async ReleaseAddress({ PoolID, Address, Options }) {
       const { network, cidr } = readId(PoolID);
       const holder = Options?.[ipamOption.holder];
+      const released = usual(Address);
       const own = addresses.ownOn(network).filter((claim) => claim.pool === cidr);
-      const meant = Address
-        ? own.filter(({ address }) => address === Address)
+      const meant = released
+        ? own.filter(({ address }) => address === released)
         : own.filter((one) => one.holder === holder);
       for (const { address } of meant) await addresses.release(network, address);
-      if (meant.length > 0 || !Address) return;
+      if (meant.length > 0 || !released) return;
       await networks.change((shared) => {
         const there = shared[network]?.pools.find((one) => one.cidr === cidr);
-        if (there) dropAux(there, Address, host);
+        if (there) dropAux(there, released, host);
       });
     },
   };
@@ -128,6 +130,9 @@ function nameOf(options: Readonly<Record<string, string>>, driver: string): stri
     `the name of a network on all hosts is of letters, digits, _ . and -, 64 at most, not ${wanted}`,
   );
 }
+
+/** An address as it is compared; empty stays empty. @throws InvalidParameter */
+const usual = (address: string): string => (address ? formatAddress(parseAddress(address)) : '');
 
 function idOf({ network, cidr, range }: PoolName): string {
   return [encodeURIComponent(network), cidr, ...(range ? [range] : [])].join('/');

@@ -4,10 +4,11 @@ import type { DurableMap, Logger } from '@cleat/sdk';
 import type { Addresses } from './cluster/addresses.js';
 import type { Keys } from './cluster/keys.js';
 import { rejoin, type SharedNetworks } from './cluster/networks.js';
+import type { SharedHost } from './cluster/shared.js';
 import type { SharedValue } from './cluster/shared-value.js';
 import type { Etcd } from './etcd/etcd.js';
 import type { Session } from './etcd/session.js';
-import type { Fabric, LocalNetwork, SharedHost } from './host/fabric.js';
+import type { Fabric, LocalNetwork } from './host/fabric.js';
 
 export interface MembershipSettings {
   address: string;
@@ -43,8 +44,8 @@ export class Membership {
     const { address, wireguard, etcd, keys, session, networks } = this.#settings;
     const encrypts = networks.values().some(({ encrypted }) => encrypted);
     const own: SharedHost = { name: hostname(), address, ...(encrypts ? { wireguard } : {}) };
-    const { lease } = await session.leases();
-    await etcd.commit([], [{ put: keys.host(session.host), value: JSON.stringify(own), lease }]);
+    const value = JSON.stringify(own);
+    await session.withLeases(({ lease }) => etcd.commit([], [{ put: keys.host(session.host), value, lease }]));
   }
 
   /**

@@ -58,7 +58,8 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
       }
       expect(ours().length).toBe(4);
     }
-    // Another host speaks while the plugin is away.
+    // It was killed before its last step, and another host speaks while it is away.
+    await run('ip', ['link', 'set', 'dev', `${prefix}x-${NetworkID.slice(0, 9)}`, 'nomaster', 'down']);
     etcd.put('/cleat/overlay/hosts/other', '{"name":"other","address":"192.0.2.7"}');
     const mac = '02:42:0a:09:00:03';
     etcd.put(
@@ -71,6 +72,9 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
       const [link] = ours().filter((name) => name.startsWith(`${prefix}x-`));
       const fdb = async () => (await run('bridge', ['fdb', 'show', 'dev', link ?? ''])).stdout;
       await expect.poll(fdb).toContain(`${mac} dst 192.0.2.7 self permanent`);
+      const [bridge = ''] = ours().filter((name) => name.startsWith(`${prefix}-`));
+      const { stdout } = await run('ip', ['link', 'show', 'dev', link ?? '']);
+      expect(stdout).toMatch(new RegExp(`[<,]UP,.* master ${bridge} `));
       etcd.remove('/cleat/overlay/addresses/shop/10.9.0.3');
       await expect.poll(fdb).not.toContain(mac);
       await driver.Leave(ids);
@@ -105,6 +109,10 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     await expect(endpoint({ Address: '10.9.0.9/24' })).rejects.toThrow('10.9.0.9 was given by this host');
     const { Address } = await ipam.RequestAddress({ PoolID, Address: '', Options: holder });
     await expect(endpoint({ Address, MacAddress: '02:00:00:00:00:01' })).rejects.toThrow('leave out 02:00:00:00:00:01');
+    etcd.isAway = true;
+    await expect(create({})).rejects.toThrow('etcd does not answer');
+    etcd.isAway = false;
+    expect(ours().length).toBe(2);
     await expect(driver.Join({ ...ids, SandboxKey: '/s', Options: {} })).rejects.toThrow('not found');
     await expect(ipam.RequestPool({ ...requestPool, Options: { colour: 'red' } })).rejects.toThrow(
       'there is only name',
@@ -112,6 +120,18 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     await expect(ipam.RequestAddress({ PoolID: 'x', Address: '', Options: {} })).rejects.toThrow('no address pool x');
     await driver.DeleteNetwork({ NetworkID });
     expect(ours()).toEqual([]);
+  });
+
+  test('options that cannot be meant are refused', async () => {
+    for (const [odd, said] of [
+      [{ prefix: 'overlay' }, '--prefix overlay: a small letter'],
+      [{ 'vxlan-port': '65535' }, 'a whole number from 1 to 65534'],
+      [{ etcd: 'etcd:2379' }, 'URLs such as http'],
+      [{ address: 'here' }, 'here'],
+    ] as const) {
+      const settings = { name: 'overlay', carrier, options: { ...options(), ...odd } } as const;
+      await expect(startForTest(overlay, settings)).rejects.toThrow(said);
+    }
   });
 
   test('gateways and auxiliary addresses are those of all hosts, and no container’s', async () => {
@@ -122,7 +142,9 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     expect(await ipam.RequestAddress({ PoolID, Address: '', Options: gateway })).toMatchObject({
       Address: '10.9.0.1/24',
     });
-    await ipam.RequestAddress({ PoolID, Address: '10.9.0.2', Options: {} });
+    // Once more is as on another host. The engine says of what is the network's own that it is for the network.
+    const own = { [ipamOption.holder]: NetworkID };
+    for (const Options of [own, own, {}]) await ipam.RequestAddress({ PoolID, Address: '10.9.0.2', Options });
     expect(await ipam.RequestAddress({ PoolID, Address: '', Options: holder })).toMatchObject({
       Address: '10.9.0.3/24',
     });

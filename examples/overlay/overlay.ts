@@ -59,8 +59,8 @@ export default defineExtension({
     const addresses = new Addresses(etcd, keys, session, claims);
     const shared = new SharedValue<SharedNetworks>(etcd, keys.networks, () => ({}));
     const mirror = new Mirror(etcd, `${options.cluster}/`, log);
-    const vxlanPort = wholeNumber('vxlan-port', options['vxlan-port']);
-    const wireguardPort = wholeNumber('wireguard-port', options['wireguard-port']);
+    const vxlanPort = wholeNumber('vxlan-port', options['vxlan-port'], 65_534);
+    const wireguardPort = wholeNumber('wireguard-port', options['wireguard-port'], 65_535);
     const encryptedPort = vxlanPort + 1;
     const wireguard = new Wireguard({
       link: `${options.prefix}wg`,
@@ -106,7 +106,13 @@ export default defineExtension({
     const ended = AbortSignal.any([stop.signal, signal]);
     const running = [session.run(agree, ended), mirror.run(() => fabric.refresh(), ended)];
     const looking = setInterval(() => fabric.refresh(), lookMs);
-    await devices.letThrough(networks.entries().map(([id]) => id));
+    // Links have it in them, so others must be made.
+    const place = `${address} ${vxlanPort}`;
+    if (identity.get('place') !== place) {
+      for (const [id] of networks.entries()) await devices.disconnect(id);
+      identity.set('place', place);
+    }
+    await fabric.assertRules();
     fabric.refresh();
 
     return {
@@ -142,9 +148,9 @@ export default defineExtension({
       async close() {
         clearInterval(looking);
         stop.abort();
-        await Promise.all(running);
+        await Promise.all([...running, fabric.end()]);
         // Containers go on without the plugin. Without any, nobody need wait for the lease's end.
-        if (networks.size === 0) await session.end().catch(() => {}); // It ends by itself.
+        if (networks.size === 0 && claims.size === 0) await session.end().catch(() => {}); // It ends by itself.
         for (const journal of [identity, networks, endpoints, claims, leases]) journal.close();
         devices.close();
         etcd.close();
@@ -154,7 +160,7 @@ export default defineExtension({
 });
 
 /** @throws InvalidParameter */
-function wholeNumber(option: string, text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw invalidParameter(`--${option} ${text}: a whole number above 0`);
+function wholeNumber(option: string, text: string, max = 1_000_000): number {
+  if (/^[1-9]\d{0,6}$/.test(text) && Number(text) <= max) return Number(text);
+  throw invalidParameter(`--${option} ${text}: a whole number from 1 to ${max}`);
 }

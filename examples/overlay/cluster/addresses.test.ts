@@ -96,7 +96,6 @@ describe('addresses of several hosts', () => {
     expect(await b.claim('other')).not.toBe(lost);
     fake.expire(keptLease);
     expect(await b.claim('heir', lost)).toBe(lost);
-    a.session.lost(lease);
     expect(await a.addresses.reclaim()).toMatchObject([{ address: lost, container: 'lost' }]);
     expect(a.addresses.ownOn('shop').map(({ address }) => address)).toEqual([kept]);
     expect(fake.get(keys.address('shop', kept))).toContain('"host":"a"');

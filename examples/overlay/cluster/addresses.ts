@@ -1,10 +1,11 @@
 import { conflict, type DurableMap, turns } from '@cleat/sdk';
 import { parseCidr } from '@cleat/sdk/addresses';
-import { type Change, type Entry, type Etcd, type Guard, LeaseGone } from '../etcd/etcd.js';
+import type { Change, Entry, Etcd, Guard } from '../etcd/etcd.js';
 import type { Session } from '../etcd/session.js';
 import { checkAddress, chooseAddress, type Occupancy } from './choose.js';
 import type { Keys } from './keys.js';
 import { poolOf, type SharedNetworks } from './networks.js';
+import { readClaim, type SharedClaim } from './shared.js';
 
 /** An address that a container of this host has. The journal's key is its network, a blank and the address. */
 export interface Claim {
@@ -18,9 +19,6 @@ export interface Claim {
   container: string;
   mac: string;
 }
-
-/** A claim as all hosts see it. */
-export type SharedClaim = Pick<Claim, 'holder' | 'container' | 'mac'> & { host: string };
 
 export interface AddressRequest {
   network: string;
@@ -113,21 +111,15 @@ export class Addresses {
   async #write(guards: readonly Guard[], claim: Claim): Promise<boolean> {
     const key = this.#keys.address(claim.network, claim.address);
     const value = this.#valueOf(claim);
-    for (let renewed = false; ; renewed = true) {
-      const { lease, keptLease } = await this.#session.leases();
+    return await this.#session.withLeases(async ({ lease, keptLease }) => {
       const { network, address, container } = claim;
       const changes: Change[] = [
         { put: key, value, lease },
         ...(container ? [{ put: this.#keys.kept(network, address), value: container, lease: keptLease }] : []),
       ];
-      try {
-        if (await this.#commit(guards, changes)) return true;
-        return (await this.#etcd.get(key))?.value === value;
-      } catch (error) {
-        if (!(error instanceof LeaseGone) || renewed) throw error;
-        this.#session.lost(lease);
-      }
-    }
+      if (await this.#commit(guards, changes)) return true;
+      return (await this.#etcd.get(key))?.value === value;
+    });
   }
 
   async #commit(guards: readonly Guard[], changes: readonly Change[]): Promise<boolean> {
@@ -200,7 +192,7 @@ export class Addresses {
   }
 }
 
-const hostOf = ({ value }: Entry): string => (JSON.parse(value) as SharedClaim).host;
+const hostOf = ({ value }: Entry): string | undefined => readClaim(value)?.host;
 
 const journalKey = ({ network, address }: Pick<Claim, 'network' | 'address'>): string => `${network} ${address}`;
 

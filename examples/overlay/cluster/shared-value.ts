@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { conflict } from '@cleat/sdk';
 import type { Etcd } from '../etcd/etcd.js';
 
 /** Others change it at the same time, but never for long. */
 const maxTries = 20;
+/** For how much longer a try may wait than the one before it, in ms. */
+const spreadMs = 5;
 
 /** A value of etcd that hosts change in turns: it is read, changed, and written if it is still what was read. */
 export class SharedValue<T> {
@@ -34,6 +37,8 @@ export class SharedValue<T> {
       if (after === before) return result;
       const put = { put: this.#key, value: after };
       if (await this.#etcd.commit([{ key: this.#key, revision }], [put])) return result;
+      // Many hosts may come at once, as after a power cut: they get out of step.
+      await sleep(Math.random() * tries * spreadMs);
     }
     throw conflict(`${this.#key} in etcd is changed by others all the time: try again`);
   }

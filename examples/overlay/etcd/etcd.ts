@@ -134,7 +134,7 @@ export class Etcd {
   }
 
   /**
-   * Tells each change below a prefix since the given revision, in order. Ends with the signal; otherwise it throws.
+   * Tells each change below a prefix since the given revision, in order, until the signal aborts or it throws.
    * @throws Compacted when that was too long ago
    */
   async *watch(prefix: string, since: string, signal: AbortSignal): AsyncGenerator<News[]> {
@@ -149,6 +149,7 @@ export class Etcd {
         return { key, value: type === 'DELETE' ? undefined : value };
       });
     }
+    throw new Error('etcd ended the watch');
   }
 
   close(): void {

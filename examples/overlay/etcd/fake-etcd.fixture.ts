@@ -42,6 +42,8 @@ export class FakeEtcd implements AsyncDisposable {
   isSilent = false;
   /** While true, it hangs up. */
   isAway = false;
+  /** The answer to everything, as of a member that cannot decide. */
+  refusal: { error: string; code: number } | undefined;
   /** Called before each commit: somebody else may be quicker. */
   beforeCommit: () => void = () => {};
 
@@ -123,8 +125,8 @@ export class FakeEtcd implements AsyncDisposable {
         return {};
       },
     };
-    const result = calls[path]?.() ?? { error: 'Not Found', code: 5 };
-    answer.statusCode = 'error' in result ? 404 : 200;
+    const result = this.refusal ?? calls[path]?.() ?? { error: 'Not Found', code: 5 };
+    answer.statusCode = 'error' in result ? 500 : 200;
     answer.end(JSON.stringify(result));
   }
 

@@ -48,3 +48,30 @@ test('a refusal of etcd is final: no other member is asked', async () => {
   await expect(refused).rejects.toMatchObject({ code: 5, message: 'etcdserver: requested lease not found' });
   expect(two.get('/k')).toBe('of two');
 });
+
+test('a watch goes on to the next member, which has its own time', async () => {
+  const gateway = gatewayTo([one.url, two.url], 50);
+  one.isSilent = true;
+  const stop = new AbortController();
+  const stream = gateway.stream('/v3/watch', { create_request: { key: '', start_revision: '1' } }, stop.signal);
+  expect(await stream.next()).toMatchObject({ value: { created: true } });
+  const next = stream.next();
+  stop.abort();
+  await expect(next).rejects.toThrow();
+  // It does not begin where it is to end already.
+  await expect(gateway.stream('/v3/watch', { create_request: {} }, stop.signal).next()).rejects.toThrow();
+});
+
+test('a member that has no majority behind it is passed over', async () => {
+  const gateway = gatewayTo([one.url, two.url]);
+  one.refusal = { error: 'etcdserver: no leader', code: 14 };
+  expect(await gateway.post('/v3/kv/range', range)).toMatchObject({ kvs: [{}] });
+  two.refusal = { error: 'etcdserver: request timed out', code: 14 };
+  await expect(gateway.post('/v3/kv/range', range)).rejects.toMatchObject({ class: 'Unavailable' });
+});
+
+test('a member without a URL is refused with an example', () => {
+  for (const odd of ['', 'etcd:2379', '192.0.2.1:2379', 'http://']) {
+    expect(() => gatewayTo([odd])).toThrow('URLs such as http://192.0.2.1:2379');
+  }
+});

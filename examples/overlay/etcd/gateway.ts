@@ -1,7 +1,7 @@
 import { type IncomingMessage, Agent as PlainAgent, request as plainRequest } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { setTimeout } from '@cleat/protocol/guard';
-import { unavailable } from '@cleat/sdk';
+import { invalidParameter, unavailable } from '@cleat/sdk';
 
 /** PEM texts. */
 export interface Tls {
@@ -24,7 +24,8 @@ export class Refusal extends Error {
 }
 
 /**
- * Posts JSON to one of etcd's members. Each gets so many milliseconds; who does not answer loses its place to the next.
+ * Posts JSON to one of etcd's members. Each gets so many milliseconds; one that does not answer, or has no majority
+ * behind it, loses its place to the next.
  * It is etcd's own gateway: the libraries for Node speak gRPC, have had no release for long, and bring a dozen packages.
  */
 export class Gateway {
@@ -36,7 +37,7 @@ export class Gateway {
 
   /** @param members URLs, for example `http://10.0.0.1:2379` */
   constructor(members: readonly string[], tls: Tls, deadlineMs: number) {
-    this.#members = members.map((member) => new URL(member));
+    this.#members = members.map(memberAt);
     this.#tls = tls;
     this.#deadlineMs = deadlineMs;
     this.#agents = { plain: new PlainAgent({ keepAlive: true }), tls: new TlsAgent({ keepAlive: true, ...tls }) };
@@ -63,11 +64,14 @@ export class Gateway {
 
   /** Lines of JSON as they come, until the stream or the signal ends. @throws as {@link post} */
   async *stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<unknown> {
-    const stop = new AbortController();
+    let stop = new AbortController();
     const end = () => stop.abort();
     signal.addEventListener('abort', end, { once: true });
     try {
       const answer = await this.#eachMember(async (member) => {
+        // The next member has its own time.
+        stop = new AbortController();
+        if (signal.aborted) end();
         const timer = setTimeout(end, this.#deadlineMs);
         try {
           return await this.#send(member, path, body, stop.signal);
@@ -102,7 +106,7 @@ export class Gateway {
       try {
         return await ask(member);
       } catch (error) {
-        if (error instanceof Refusal) throw error;
+        if (error instanceof Refusal && !isWithoutMajority(error)) throw error;
         failures.push(`${member.host}: ${error instanceof Error ? error.message : String(error)}`);
         // Somebody else may have moved on already.
         if (this.#first % this.#members.length === at) this.#first = at + 1;
@@ -126,14 +130,24 @@ export class Gateway {
   }
 }
 
+/** @throws InvalidParameter */
+function memberAt(text: string): URL {
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw invalidParameter(`--etcd ${text}: URLs such as http://192.0.2.1:2379, separated by commas`);
+}
+
+/** gRPC's codes of a member that cannot decide by itself: `etcdserver: no leader`, `request timed out`. */
+const isWithoutMajority = ({ code }: Refusal): boolean => code === 14 || code === 4;
+
 /** The result in an answer, or in a line of a stream. @throws Refusal */
 function checked(answer: unknown): unknown {
   if (typeof answer !== 'object' || answer === null) throw new Error('the answer is no object');
   const { result, error, code } = answer as { result?: unknown; error?: unknown; code?: unknown };
   if (typeof error === 'string') throw new Refusal(error, Number(code));
   if (typeof error === 'object' && error !== null) {
-    const { message = '', grpc_code: number } = error as { message?: unknown; grpc_code?: unknown };
-    throw new Refusal(String(message), Number(number));
+    const said = error as { message?: unknown; grpc_code?: unknown; code?: unknown };
+    throw new Refusal(String(said.message ?? ''), Number(said.grpc_code ?? said.code));
   }
   return result ?? answer;
 }

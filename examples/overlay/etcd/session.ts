@@ -31,8 +31,11 @@ export class Session {
   readonly #settings: SessionSettings;
   readonly #backoff = new Backoff({ firstMs: 100, longestMs: 1_000 });
   #granting: Promise<Leases> | undefined;
-  #silent = false;
+  /** Why hosts do not agree now. */
+  #complaint: string | undefined;
   #doubtful = false;
+  /** Ends the pause until the next turn. */
+  #resting = new AbortController();
 
   constructor(settings: SessionSettings) {
     this.#settings = settings;
@@ -56,20 +59,38 @@ export class Session {
     return leases;
   }
 
-  /** That lease is gone: the next question for it makes another one. */
-  lost(lease: string): void {
+  /**
+   * Does something with the leases. If etcd says that they are gone, it is done again with new ones, and hosts agree
+   * again: what was attached to the old ones is gone, too.
+   * @throws whatever the work throws
+   */
+  async withLeases<T>(work: (leases: Leases) => Promise<T>): Promise<T> {
+    const leases = await this.leases();
+    try {
+      return await work(leases);
+    } catch (error) {
+      if (!(error instanceof LeaseGone)) throw error;
+      this.#lost(leases);
+      return await work(await this.leases());
+    }
+  }
+
+  /** The next question for leases makes others. */
+  #lost({ lease }: Leases): void {
     const { journal } = this.#settings;
+    this.doubt();
     if (journal.get(journalKey)?.lease === lease) journal.delete(journalKey);
   }
 
   /** An answer got lost: nobody knows whether it was done, so that hosts have to agree again. */
   doubt(): void {
     this.#doubtful = true;
+    this.#resting.abort();
   }
 
-  /** A sentence when etcd has not been heard for a while. */
+  /** A sentence while this host and the others cannot agree. */
   health(): string | undefined {
-    return this.#silent ? 'etcd does not answer: what is there goes on, and nothing new is decided' : undefined;
+    return this.#complaint && `${this.#complaint}. What is there goes on`;
   }
 
   /**
@@ -81,37 +102,37 @@ export class Session {
     let agreed = false;
     while (!signal.aborted) {
       try {
-        if (!(await this.#keepAlive()) || this.#doubtful) agreed = false;
+        await this.#keepAlive();
+        if (this.#doubtful) agreed = false;
         this.#doubtful = false;
         if (!agreed) await agree();
         agreed = true;
-        if (this.#silent) log.info('etcd answers again');
-        this.#silent = false;
+        if (this.#complaint !== undefined) log.info('this host and the others agree again');
+        this.#complaint = undefined;
         this.#backoff.reset();
-        await pause((ttl * 1000) / 3, signal);
+        this.#resting = new AbortController();
+        if (!this.#doubtful) await pause((ttl * 1000) / 3, AbortSignal.any([signal, this.#resting.signal]));
       } catch (error) {
-        if (!this.#silent) log.warn('etcd does not answer', { error: messageOf(error) });
-        this.#silent = true;
+        const complaint = messageOf(error);
+        if (this.#complaint === undefined) log.warn('this host and the others do not agree now', { error: complaint });
+        this.#complaint = complaint;
         agreed = false;
         await pause(this.#backoff.next(), signal);
       }
     }
   }
 
-  /** @returns whether the leases are those of before */
-  async #keepAlive(): Promise<boolean> {
+  async #keepAlive(): Promise<void> {
     const { etcd, log } = this.#settings;
     const leases = await this.leases();
     try {
       await etcd.keepAlive(leases.lease);
       await etcd.keepAlive(leases.keptLease);
-      return true;
     } catch (error) {
       if (!(error instanceof LeaseGone)) throw error;
       log.warn('etcd had not heard of this host for so long that its lease ended');
-      this.lost(leases.lease);
+      this.#lost(leases);
       await this.leases();
-      return false;
     }
   }
 

@@ -1,4 +1,4 @@
-import { unavailable } from '@cleat/sdk';
+import { invalidParameter, unavailable } from '@cleat/sdk';
 import { assertForward, hostLinks, interfaceNames, runCommand } from '@cleat/sdk/linux';
 
 /** How a network reaches other hosts. */
@@ -20,8 +20,14 @@ export interface Tunnel {
 export class Devices {
   readonly #prefix: string;
   readonly #links = hostLinks();
+  /** Networks whose links this run of the plugin has seen to. */
+  readonly #complete = new Set<string>();
 
+  /** @throws InvalidParameter for a prefix with which names of links would be too long */
   constructor(prefix: string) {
+    if (!/^[a-z][a-z\d]{0,3}$/.test(prefix)) {
+      throw invalidParameter(`--prefix ${prefix}: a small letter, and up to three more or digits`);
+    }
     this.#prefix = prefix;
   }
 
@@ -42,20 +48,21 @@ export class Devices {
     return `${this.outside(endpointId)}i`;
   }
 
-  /** Makes what is not there. @returns whether anything was made */
+  /** Makes what is not there. @returns whether the VXLAN link was made */
   async ensure(networkId: string, tunnel: Tunnel): Promise<boolean> {
     const [bridge, vxlan, names] = [this.bridge(networkId), this.vxlan(networkId), interfaceNames()];
     const there = { bridge: names.has(bridge), vxlan: names.has(vxlan) };
-    if (there.bridge && there.vxlan) return false;
+    if (there.bridge && there.vxlan && this.#complete.has(networkId)) return false;
     this.#links.forget();
     // The addresses of containers are looked up where a bridge would listen for multicast.
     const make = `link add name ${bridge} mtu ${tunnel.mtu} type bridge mcast_snooping 0`;
-    if (!there.bridge)
-      await this.#links.run([make, `link set dev ${bridge} addrgenmode none`, `link set dev ${bridge} up`]);
+    if (!there.bridge) await this.#links.run([make, `link set dev ${bridge} addrgenmode none`]);
     if (!there.vxlan) await this.#links.run(vxlanCommands(vxlan, tunnel));
-    await this.#links.run([`link set dev ${vxlan} master ${bridge} up`]);
+    // Also of links that are there: a plugin that was killed may not have come that far.
+    await this.#links.run([`link set dev ${bridge} up`, `link set dev ${vxlan} master ${bridge} up`]);
     await portSettings(vxlan);
-    return true;
+    this.#complete.add(networkId);
+    return !there.vxlan;
   }
 
   /** From other hosts alone. */

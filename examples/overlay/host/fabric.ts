@@ -1,7 +1,9 @@
 import { messageOf } from '@cleat/protocol/errors';
 import { type DurableMap, type Logger, notFound, turns } from '@cleat/sdk';
-import type { Addresses, Claim, SharedClaim } from '../cluster/addresses.js';
+import { tryParseAddress } from '@cleat/sdk/addresses';
+import type { Addresses, Claim } from '../cluster/addresses.js';
 import type { Keys } from '../cluster/keys.js';
+import { readClaim, readHost, type SharedClaim, type SharedHost } from '../cluster/shared.js';
 import type { Mirror } from '../etcd/mirror.js';
 import type { Devices, Tunnel } from './devices.js';
 import type { Neighbour, Neighbours } from './neighbours.js';
@@ -24,15 +26,6 @@ export interface LocalEndpoint {
   networkId: string;
   /** Without prefix. */
   addresses: string[];
-}
-
-/** A host, as the others see it. */
-export interface SharedHost {
-  name: string;
-  /** On the underlay. */
-  address: string;
-  /** Absent: it has no encrypted network. */
-  wireguard?: { publicKey: string; port: number };
 }
 
 export interface FabricSettings {
@@ -64,8 +57,12 @@ export class Fabric {
   readonly #settings: FabricSettings;
   readonly #inTurn = turns();
   readonly #listeners = new Set<() => void>();
-  #refreshing = false;
+  #isRefreshing = false;
+  #refreshed = Promise.resolve();
   #again = false;
+  #ended = false;
+  /** By network, which is looked at every few seconds: the complaint that was told. */
+  readonly #complaints = new Map<string, string | undefined>();
 
   constructor(settings: FabricSettings) {
     this.#settings = settings;
@@ -135,6 +132,14 @@ export class Fabric {
     });
   }
 
+  /** Firewalls are reloaded now and then, and forget. */
+  async assertRules(): Promise<void> {
+    const { networks, devices, wireguard } = this.#settings;
+    await devices.letThrough(networks.entries().map(([id]) => id));
+    const encrypts = networks.values().some(({ encrypted }) => encrypted);
+    if (encrypts && wireguard.isThere) await wireguard.refuseUnencrypted();
+  }
+
   /** Takes a network's links away. */
   remove(networkId: string): Promise<void> {
     return this.#inTurn(networkId, async () => {
@@ -142,15 +147,16 @@ export class Fabric {
       await devices.remove(networkId);
       neighbours.forget(devices.vxlan(networkId));
       networks.delete(networkId);
+      this.#complaints.delete(networkId);
       const encrypted = networks.values().some((network) => network.encrypted);
-      if (!encrypted && wireguard.isThere) await this.#inTurn('wireguard', () => wireguard.remove());
+      if (!encrypted) await this.#inTurn('wireguard', () => wireguard.remove());
     });
   }
 
   #otherHosts(): SharedHost[] {
     const { mirror, keys, host } = this.#settings;
     const others = mirror.below(keys.hosts).filter(([key]) => key !== keys.host(host));
-    return others.map(([, value]) => JSON.parse(value) as SharedHost);
+    return others.flatMap(([, value]) => readHost(value) ?? []);
   }
 
   /** The containers of other hosts on a network. What this host has claimed itself is here, whatever others say. */
@@ -158,17 +164,17 @@ export class Fabric {
     const { mirror, keys, addresses, host } = this.#settings;
     const own = new Set(addresses.ownOn(name).map(({ address }) => address));
     return mirror.below(keys.addressesOf(name)).flatMap(([key, value]) => {
-      const claim = JSON.parse(value) as SharedClaim;
+      const claim = readClaim(value);
       const { address } = keys.readAddress(key);
-      return claim.host === host || own.has(address) ? [] : [{ ...claim, address }];
+      if (!claim || !tryParseAddress(address) || claim.host === host || own.has(address)) return [];
+      return [{ ...claim, address }];
     });
   }
 
   #neighboursOn(network: LocalNetwork): Neighbour[] {
     const { mirror, keys, wireguard } = this.#settings;
     return this.#claimsOn(network).flatMap(({ address, mac, host }) => {
-      const value = mirror.get(keys.host(host));
-      const other = value === undefined ? undefined : (JSON.parse(value) as SharedHost);
+      const other = readHost(mirror.get(keys.host(host)) ?? '');
       const where = network.encrypted
         ? other?.wireguard && wireguard.innerAddress(other.wireguard.publicKey)
         : other?.address;
@@ -199,20 +205,28 @@ export class Fabric {
   refresh(): void {
     for (const listener of this.#listeners) listener();
     this.#again = true;
-    if (!this.#refreshing) void this.#refresh();
+    if (!this.#isRefreshing) this.#refreshed = this.#refresh();
+  }
+
+  /** No refresh is under way, or begins. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#refreshed;
   }
 
   async #refresh(): Promise<void> {
-    this.#refreshing = true;
-    while (this.#again) {
+    this.#isRefreshing = true;
+    while (this.#again && !this.#ended) {
       this.#again = false;
       for (const [networkId, { name }] of this.#settings.networks.entries()) {
-        await this.ensure(networkId).catch((error: unknown) => {
-          this.#settings.log.warn('a network is not what it should be', { network: name, error: messageOf(error) });
-        });
+        const complaint = await this.ensure(networkId).then(() => undefined, messageOf);
+        if (complaint !== undefined && complaint !== this.#complaints.get(networkId)) {
+          this.#settings.log.warn('a network is not what it should be', { network: name, error: complaint });
+        }
+        this.#complaints.set(networkId, complaint);
       }
     }
-    this.#refreshing = false;
+    this.#isRefreshing = false;
   }
 
   /** Others have got these addresses meanwhile: who had them here is no longer on the network. */

@@ -16,7 +16,7 @@ describe('telling the kernel who is where', () => {
     });
     expect(between([one], [])).toEqual({
       ip: ['neigh delete 10.9.0.2 dev vx'],
-      bridge: ['fdb delete 02:42:0a:09:00:02 dev vx self', 'fdb delete 02:42:0a:09:00:02 dev vx master'],
+      bridge: ['fdb delete 02:42:0a:09:00:02 dev vx master', 'fdb delete 02:42:0a:09:00:02 dev vx self'],
     });
     expect(between([one], [one])).toEqual({ ip: [], bridge: [] });
   });

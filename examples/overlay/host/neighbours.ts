@@ -47,7 +47,8 @@ export function steps(link: string, before: Known, after: Known): Steps {
         // The bridge is told, too, or it would send what is for one container to all of them.
         `fdb replace ${mac} dev ${link} master static`,
       ]),
-      ...oldMacs.flatMap((mac) => [`fdb delete ${mac} dev ${link} self`, `fdb delete ${mac} dev ${link} master`]),
+      // The one by which it is found goes last: who is killed in between finds it again.
+      ...oldMacs.flatMap((mac) => [`fdb delete ${mac} dev ${link} master`, `fdb delete ${mac} dev ${link} self`]),
     ],
   };
 }
@@ -75,7 +76,9 @@ export class Neighbours {
 }
 
 async function runBridge(lines: readonly string[]): Promise<void> {
-  const { code, stderr } = await runCommand('bridge', ['-batch', '-'], { input: `${lines.join('\n')}\n` });
+  // One entry that is gone already must not keep the others.
+  const input = `${lines.join('\n')}\n`;
+  const { code, stderr } = await runCommand('bridge', ['-force', '-batch', '-'], { input });
   if (code !== 0) throw unavailable(`bridge: ${stderr.trim()}`);
 }
 

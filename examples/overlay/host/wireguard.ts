@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '@cleat/protocol/errors';
 import { unavailable, writeFileDurably } from '@cleat/sdk';
 import { hostLinks, interfaceNames, runCommand } from '@cleat/sdk/linux';
 
@@ -33,6 +34,8 @@ export class Wireguard {
   readonly #privateKey: string;
   readonly publicKey: string;
   #peers = '';
+  /** Something was made, if not all. */
+  #mayBeThere = false;
 
   constructor(settings: WireguardSettings) {
     this.#settings = settings;
@@ -63,17 +66,42 @@ export class Wireguard {
     return words.map((word) => Number.parseInt(word, 16).toString(16)).join(':');
   }
 
-  /** Makes the link: the kernel's, or else that of `wireguard-go`. @throws Unavailable where there is neither */
+  /**
+   * Makes the link: the kernel's, or else that of `wireguard-go`. It is there with all that makes it safe, or not at all.
+   * @throws Unavailable where there is neither
+   */
   async make(mtu: number): Promise<void> {
-    const { link, vxlanPort } = this.#settings;
+    const { link } = this.#settings;
     this.#peers = '';
     this.#links.forget();
+    this.#mayBeThere = true;
+    await refuseWithoutTool();
+    await this.refuseUnencrypted();
     await makeLink(link);
-    await this.#links.run([
-      `link set dev ${link} mtu ${mtu} up`,
-      `address add ${this.innerAddress(this.publicKey)}/64 nodad dev ${link}`,
-    ]);
-    await refuseUnencrypted(link, vxlanPort);
+    try {
+      await this.#links.run([
+        `link set dev ${link} mtu ${mtu} up`,
+        `address add ${this.innerAddress(this.publicKey)}/64 nodad dev ${link}`,
+      ]);
+    } catch (error) {
+      await this.#links.remove(link);
+      throw error;
+    }
+  }
+
+  /** Only what came through the tunnel may get to an encrypted network. Once more does no harm. */
+  async refuseUnencrypted(): Promise<void> {
+    const { link, vxlanPort } = this.#settings;
+    await runNft(
+      [
+        `add table inet ${link}`,
+        `delete table inet ${link}`,
+        `add table inet ${link}`,
+        `add chain inet ${link} input { type filter hook input priority -10; }`,
+        `add rule inet ${link} input udp dport ${vxlanPort} iifname != "${link}" drop`,
+        '',
+      ].join('\n'),
+    );
   }
 
   async setPeers(peers: readonly Peer[]): Promise<void> {
@@ -97,35 +125,29 @@ export class Wireguard {
   }
 
   async remove(): Promise<void> {
+    if (!this.#mayBeThere && !this.isThere) return;
     await this.#links.remove(this.link);
+    this.#mayBeThere = false;
     await runNft(`add table inet ${this.link}\ndelete table inet ${this.link}\n`);
   }
+}
+
+/** @throws Unavailable where the tool is missing that tells either of them about other hosts */
+async function refuseWithoutTool(): Promise<void> {
+  await runCommand('wg', ['--version']).catch((cause: unknown) => {
+    throw unavailable(`there is no encryption on this host: ${messageOf(cause)} (package wireguard-tools)`, { cause });
+  });
 }
 
 async function makeLink(link: string): Promise<void> {
   const kernel = await runCommand('ip', ['link', 'add', 'name', link, 'type', 'wireguard']);
   if (kernel.code === 0) return;
   // It goes on by itself: a plugin that ends leaves containers connected.
-  const user = await runCommand('wireguard-go', [link]).catch(() => {
-    throw unavailable(
-      `there is no encryption on this host: its kernel has no WireGuard (${kernel.stderr.trim()}), and wireguard-go is not installed`,
-    );
+  const user = await runCommand('wireguard-go', [link]).catch((cause: unknown) => {
+    const why = `its kernel has no WireGuard (${kernel.stderr.trim()}), and ${messageOf(cause)}`;
+    throw unavailable(`there is no encryption on this host: ${why}`, { cause });
   });
   if (user.code !== 0) throw unavailable(`wireguard-go ${link}: ${user.stdout.trim()}`);
-}
-
-/** Only what came through the tunnel may get to an encrypted network. */
-async function refuseUnencrypted(link: string, port: number): Promise<void> {
-  await runNft(
-    [
-      `add table inet ${link}`,
-      `delete table inet ${link}`,
-      `add table inet ${link}`,
-      `add chain inet ${link} input { type filter hook input priority -10; }`,
-      `add rule inet ${link} input udp dport ${port} iifname != "${link}" drop`,
-      '',
-    ].join('\n'),
-  );
 }
 
 async function runNft(input: string): Promise<void> {
