@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Extensions, openExtensions } from '@cleat/extensions/index';
@@ -36,16 +37,17 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** `fails`: how often it refuses before it starts. */
-async function collector(name: string, { fails = 0 } = {}): Promise<Served> {
+/** `fails`: how often it refuses before it starts. `silent`: it starts, and does not answer. */
+async function collector(name: string, { fails = 0, silent = false } = {}): Promise<Served> {
   let refusals = fails;
   const module = defineExtension({
     start: () => ({
       implementations: [
         implement(metricsKind, {
-          StartMetrics() {
+          async StartMetrics(_, { signal }) {
             calls.push(`start ${name}`);
             if (refusals-- > 0) throw new Error('not today');
+            if (silent) await once(signal, 'abort');
           },
           StopMetrics: () => void calls.push(`stop ${name}`),
         }),
@@ -108,6 +110,14 @@ test('a collector that nobody named is asked again, too, until it is gone', asyn
   await one.close();
   await all.close();
   expect(calls).toEqual(['start unnamed', 'start unnamed']);
+});
+
+test('a collector that started unheard is told of the end', async () => {
+  const all = collect('silent');
+  await collector('silent', { silent: true });
+  await expect.poll(() => calls, eventually).toEqual(['start silent']);
+  await all.close();
+  expect(calls).toEqual(['start silent', 'stop silent']);
 });
 
 test('a collector that is gone does not hold up the end', async () => {

@@ -100,18 +100,22 @@ export class Collectors {
 
   async #attempt(name: string): Promise<void> {
     const { signal } = this.#closing;
+    let asked = false;
     try {
       // Activates it if it was replaced, which takes it off the list of those that were started.
       const collector = await this.#settings.extensions.get(metricsKind, name, { signal, impatient: true });
       if (this.#started.has(name)) return;
       this.#serving ??= this.#settings.serve();
       const where = await this.#serving;
+      asked = true;
       await collector.StartMetrics({}, { signal, impatient: true });
       this.#started.add(name);
       this.#refusals.delete(name);
       this.#settings.log.info('a metrics collector was started', { extension: name, socket: where });
     } catch (error) {
       if (!signal.aborted) this.#refused(name, error);
+      // It may have been started, and its answer not been heard: it is told of the end, too.
+      else if (asked) this.#started.add(name);
     }
   }
 
