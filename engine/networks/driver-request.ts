@@ -1,7 +1,7 @@
 import { ipamOption, type NetworkOfPool } from '@cleat/protocol/kinds/ipam';
 import { type IpamData, netlabel } from '@cleat/protocol/kinds/network';
 import type { IpamCapabilities } from './drivers.js';
-import type { NetworkRecord, PoolRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, PoolRecord, SandboxRecord } from './record.js';
 
 /** The request of CreateNetwork, the first time and when a driver has to be told again. */
 export function networkRequest(network: NetworkRecord) {
@@ -29,6 +29,26 @@ export function poolOptions(
     ...ipam.options,
     ...(knowsHolders ? { [ipamOption.holder]: id } : {}),
     ...(knowsNetworks ? { [ipamOption.network]: JSON.stringify(network) } : {}),
+  };
+}
+
+/**
+ * The options of RequestAddress for an endpoint: its names, and what the driver asked to be told.
+ * @param name the container's
+ */
+export function addressOptions(
+  { containerId, hostname }: SandboxRecord,
+  { id, mac }: EndpointRecord,
+  name: string,
+  { requiresMac, knowsHolders, knowsHostNames }: IpamCapabilities,
+): Record<string, string> {
+  // Without one of the user's it is a part of the ID.
+  const isNamed = hostname !== '' && !containerId.startsWith(hostname);
+  return {
+    [ipamOption.endpointName]: name,
+    ...(requiresMac ? { [ipamOption.macAddress]: mac } : {}),
+    ...(knowsHolders ? { [ipamOption.holder]: id } : {}),
+    ...(knowsHostNames && isNamed ? { [ipamOption.hostName]: hostname } : {}),
   };
 }
 

@@ -34,6 +34,8 @@ export interface IpamCapabilities {
   knowsHolders: boolean;
   /** It is told which network a pool is for. */
   knowsNetworks: boolean;
+  /** It is told the host names that users gave containers. */
+  knowsHostNames: boolean;
   /** Its address spaces, for networks of a driver of that scope. */
   spaces: Readonly<Record<Scope, string>>;
 }
@@ -106,6 +108,7 @@ export class Drivers {
         avoidsBlocksInUse: said?.AvoidsBlocksInUse ?? false,
         knowsHolders: said?.KnowsHolders ?? false,
         knowsNetworks: said?.KnowsNetworks ?? false,
+        knowsHostNames: said?.KnowsHostNames ?? false,
         spaces: { local: spaces.LocalDefaultAddressSpace, global: spaces.GlobalDefaultAddressSpace },
       };
     });

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { CleatError, conflict, isClass, notFound } from '@cleat/protocol/errors';
-import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId } from '../ids.js';
@@ -9,6 +8,7 @@ import { Answer, type Route } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { gatewayAux } from './create.js';
 import { dnsNames } from './dns-names.js';
+import { addressOptions } from './driver-request.js';
 import { switchesIPv6Off, wantedName } from './endpoint-options.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
@@ -194,14 +194,10 @@ async function takeAddresses(
   // A driver that has just come is told first what is in use, and what no longer is.
   await context.replaying.get(network.ipam.driver);
   await context.outbox.settle(network.ipam.driver);
-  const { requiresMac, knowsHolders } = await context.drivers.ipamCapabilities(network.ipam.driver);
-  if (requiresMac) endpoint.mac ||= randomMac();
-  const options = {
-    [ipamOption.endpointName]: sandbox.containerName,
-    ...(requiresMac ? { [ipamOption.macAddress]: endpoint.mac } : {}),
-    ...(knowsHolders ? { [ipamOption.holder]: endpoint.id } : {}),
-  };
-  if (knowsHolders) {
+  const capabilities = await context.drivers.ipamCapabilities(network.ipam.driver);
+  if (capabilities.requiresMac) endpoint.mac ||= lastingMac(sandbox, endpoint);
+  const options = addressOptions(sandbox, endpoint, sandbox.containerName, capabilities);
+  if (capabilities.knowsHolders) {
     endpoint.asking = true;
     context.save(sandbox);
   }
@@ -240,8 +236,14 @@ async function takeUnused(
   }
 }
 
-/** Locally administered and for one receiver only. */
-const randomMac = (): string => ['02', '42', ...(randomBytes(4).toString('hex').match(/../g) ?? [])].join(':');
+/**
+ * Locally administered and for one receiver only; the same at each start of the container, because a DHCP server knows the
+ * container again by it.
+ */
+function lastingMac({ containerId }: SandboxRecord, { networkId }: EndpointRecord): string {
+  const digest = createHash('sha256').update(`${containerId} ${networkId}`).digest('hex');
+  return ['02', '42', ...(digest.slice(0, 8).match(/../g) ?? [])].join(':');
+}
 
 /** `--default-gateway`, `--default-gateway-v6`. */
 const gatewayOverride = (network: NetworkRecord): string =>

@@ -2,7 +2,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { saysLostState } from '../driver-prose.js';
 import type { NetworksContext } from './context.js';
-import { networkRequest, poolOptions } from './driver-request.js';
+import { addressOptions, networkRequest, poolOptions } from './driver-request.js';
 import type { NetworkRecord } from './record.js';
 import { endpointName } from './resource.js';
 
@@ -45,8 +45,7 @@ export async function replayPools(
   if (network.v4.length + network.v6.length === 0) return;
   const driver = await context.drivers.ipam(network.ipam.driver);
   const capabilities = await context.drivers.ipamCapabilities(network.ipam.driver);
-  const { knowsHolders, requiresMac } = capabilities;
-  const holder = (id: string) => (knowsHolders ? { [ipamOption.holder]: id } : undefined);
+  const own = capabilities.knowsHolders ? { [ipamOption.holder]: network.id } : undefined;
   for (const pool of [...network.v4, ...network.v6]) {
     const range = network.ipam.config.find(({ Subnet }) => Subnet === pool.pool)?.IPRange ?? '';
     await quietly(
@@ -60,17 +59,12 @@ export async function replayPools(
     );
     const take = (address: string, Options: Record<string, string> | null) =>
       quietly(driver.RequestAddress({ PoolID: pool.id, Address: address.split('/')[0] ?? '', Options }));
-    const own = holder(network.id);
     if (pool.gatewayTaken) {
       await take(pool.gateway, { [ipamOption.requestAddressType]: ipamOption.gatewayType, ...own });
     }
     for (const address of Object.values(pool.aux)) await take(address, own ?? null);
     for (const { sandbox, endpoint } of context.endpointsOn(network.id)) {
-      const options = {
-        [ipamOption.endpointName]: endpointName(sandbox, endpoint),
-        ...(requiresMac ? { [ipamOption.macAddress]: endpoint.mac } : {}),
-        ...holder(endpoint.id),
-      };
+      const options = addressOptions(sandbox, endpoint, endpointName(sandbox, endpoint), capabilities);
       for (const taken of endpoint.pools) if (taken.id === pool.id) await take(taken.address, options);
     }
   }

@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import { callC, tryC } from './ffi.js';
+import { addressOf, tryC } from './ffi.js';
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -52,9 +52,6 @@ class Slots {
     this.#vectors.writeUInt32LE(length, at * sizes.vector + 8);
   }
 }
-
-const addressOf = (buffer: Buffer): bigint =>
-  BigInt(callC('uint64_t memset(void *at, int value, size_t length)', 'memory', buffer, 0, 0));
 
 /**
  * Receives and sends many datagrams with one system call, where Node needs one for each and an event, too. Calls are

@@ -46,6 +46,10 @@ export function callC(prototype: string, subject: string, ...args: Argument[]): 
 /** As {@link callC}, for a failure that is no surprise and need not be told apart: it is answered as -1. */
 export const tryC = (prototype: string, ...args: Argument[]): number => Number(lookUp(prototype)(...args));
 
+/** Where a buffer's bytes are, for a structure that points to them. It must not be one of Node's pool. */
+export const addressOf = (buffer: Buffer): bigint =>
+  BigInt(callC('uint64_t memset(void *at, int value, size_t length)', 'memory', buffer, 0, 0));
+
 /** As {@link callC}, on a thread of Node's pool: for what waits for our own disk, and nothing else. */
 export async function callCLater(prototype: string, subject: string, ...args: Argument[]): Promise<number> {
   const call = lookUp(prototype);

@@ -31,6 +31,8 @@ export const ipamOption = {
    * RequestPool.Options, negotiated by Cleat: the network that the pool is for, as JSON of {@link NetworkOfPool}.
    */
   network: 'io.cleat.ipam.network',
+  /** RequestAddress.Options, negotiated by Cleat: the host name that its user gave the container. */
+  hostName: 'io.cleat.ipam.host-name',
   /** RequestAddress.Options: hand out addresses in ascending order. */
   serial: 'com.docker.network.ipam.serial',
 } as const;
@@ -60,6 +62,7 @@ export const ipamKind = {
     '`GetCapabilities.AvoidsBlocksInUse`: then `RequestPool.Options["io.cleat.ipam.in-use"]` lists the CIDRs, separated by commas, that are in use on this host.',
     '`GetCapabilities.KnowsHolders`: then requests tell in `Options["io.cleat.ipam.holder"]` for whom they are, and `ReleasePool` with an empty `PoolID`, or `ReleaseAddress` with an empty `Address`, gives back whatever that holder has.',
     '`GetCapabilities.KnowsNetworks`: then `RequestPool.Options["io.cleat.ipam.network"]` tells of the network that the pool is for, as a JSON object: `Name`, `Driver` and `Options`, the `-o` options of `docker network create`.',
+    '`GetCapabilities.KnowsHostNames`: then `RequestAddress.Options["io.cleat.ipam.host-name"]` is the host name that its user gave the container (`docker run --hostname`); without one the option is missing.',
   ],
   methods: {
     GetCapabilities: {
@@ -76,6 +79,9 @@ export const ipamKind = {
         ),
         KnowsNetworks: Type.Optional(
           Type.Boolean({ ...negotiated, description: 'RequestPool reads the option `io.cleat.ipam.network`.' }),
+        ),
+        KnowsHostNames: Type.Optional(
+          Type.Boolean({ ...negotiated, description: 'RequestAddress reads the option `io.cleat.ipam.host-name`.' }),
         ),
       }),
       deadlineMs: seconds(10),

@@ -210,6 +210,13 @@ describe('each battery', () => {
     },
     'network-none': { works: plain, missing: 'network none not found: plugin "null" not found' },
     'ipam-default': { works: bridged, missing: 'network bridge not found: plugin "default" not found' },
+    // It answers without a DHCP server; test/e2e/ipam-dhcp.test.ts has one.
+    'ipam-dhcp': {
+      works: ['network', 'create', '--driver=macvlan', '--ipam-driver=dhcp', '-o', 'parent=nowhere', 'refused'],
+      prints: /there is no interface nowhere on this host$/,
+      code: 1,
+      missing: 'plugin "dhcp" not found',
+    },
     'ipam-null': {
       works: ['network', 'create', '--driver=bridge', '--ipam-driver=null', 'refused'],
       // Each network driver of the box needs a subnet, and says so once it is told that there is none.

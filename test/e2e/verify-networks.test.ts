@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '@cleat/linux/process/run';
 import { expect, test } from 'vitest';
+import { hasDhcpServers } from './support/dhcp-server.js';
 import { checkout } from './support/documents.js';
 
 /** Our own network and IPAM plugins, as their authors verify them. */
@@ -13,6 +14,10 @@ interface Verified {
   options?(directory: string): Record<string, unknown>;
   /** More cases than that pass; default: 40. Others do not apply to one that does less. */
   passes?: number;
+  /** Commands of its host, before it is started: `$1` is the directory. */
+  host?: string;
+  /** Arguments of `cleat verify`. */
+  flags?: readonly string[];
   /** Words of a case that fails because of this host's kernel. */
   lacks?: string;
 }
@@ -34,6 +39,18 @@ const plugins: Verified[] = [
   battery('network-none'),
   battery('ipam-default', (directory) => ({ stateDir: join(directory, 'state') })),
   battery('ipam-null', undefined, { passes: 20 }),
+  // With a DHCP server at the other end of a cable.
+  ...(hasDhcpServers
+    ? [
+        battery('ipam-dhcp', (directory) => ({ stateDir: join(directory, 'state') }), {
+          host: `ip link add near type veth peer name far && ip link set near up && ip link set far up &&
+            ip address add 10.9.8.1/24 dev far && dnsmasq --conf-file=/dev/null --user=root --port=0 --no-ping \
+              --interface=far --dhcp-range=10.9.8.20,10.9.8.200,255.255.255.0,2m --dhcp-leasefile=$1/leases --pid-file=$1/pid`,
+          flags: ['--opt', 'parent=near'],
+          passes: 25,
+        }),
+      ]
+    : []),
   {
     name: 'veth-network',
     start: (directory, socket) =>
@@ -47,43 +64,47 @@ const plugins: Verified[] = [
 ];
 
 // Each waits for its plugin most of the time, on a host of its own: several at once.
-test.concurrent.each(plugins)('$name is what engines expect', async ({ name, start, options, passes = 40, lacks }) => {
-  const directory = await mkdtemp('/tmp/cleat-verify-');
-  try {
-    const socket = join(directory, 'p.sock');
-    const report = join(directory, 'report.json');
-    const verify = ['./bin/cleat', 'verify', socket, '--start', start(directory, socket), '--strict'];
-    // On a host of its own, as it were: whatever is left there goes with it, and nobody else's interfaces are in the way.
-    const alone = [
-      '--net',
-      '--pid',
-      '--fork',
-      '--kill-child',
-      '--propagation=slave',
-      '--mount-proc',
-      'sh',
-      '-c',
-      'ip link set lo up && exec "$@"',
-      'sh',
-    ];
-    const { code, stderr } = await run('unshare', [...alone, ...verify, '--format', 'json', '--output', report], {
-      cwd: checkout,
-      env: { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name, options: options?.(directory) ?? {} }) },
-      deadlineMs: 110_000,
-    });
-    expect(stderr).toBe('');
-    const { results } = JSON.parse(await readFile(report, 'utf8')) as Report;
-    const bad = results.filter(({ outcome, leftBehind }) => !isGood(outcome) || (leftBehind ?? []).length > 0);
-    // Where the kernel has no such links, that is all there is to say of it, and nothing is left.
-    const excused = bad.filter(({ message, leftBehind }) => lacks && message?.includes(lacks) && !leftBehind?.length);
-    expect(bad.filter((result) => !excused.includes(result))).toEqual([]);
-    if (excused.length > 0) return;
-    expect(code).toBe(0);
-    expect(results.filter(({ outcome }) => outcome === 'passed').length).toBeGreaterThan(passes);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-});
+test.concurrent.each(plugins)(
+  '$name is what engines expect',
+  async ({ name, start, options, passes = 40, lacks, host = 'true', flags = [] }) => {
+    const directory = await mkdtemp('/tmp/cleat-verify-');
+    try {
+      const socket = join(directory, 'p.sock');
+      const report = join(directory, 'report.json');
+      const verify = ['./bin/cleat', 'verify', socket, '--start', start(directory, socket), '--strict', ...flags];
+      // On a host of its own, as it were: whatever is left there goes with it, and nobody else's interfaces are in the way.
+      const alone = [
+        '--net',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        '--propagation=slave',
+        '--mount-proc',
+        'sh',
+        '-c',
+        `ip link set lo up && ${host} && shift && exec "$@"`,
+        'sh',
+        directory,
+      ];
+      const { code, stderr } = await run('unshare', [...alone, ...verify, '--format', 'json', '--output', report], {
+        cwd: checkout,
+        env: { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name, options: options?.(directory) ?? {} }) },
+        deadlineMs: 110_000,
+      });
+      expect(stderr).toBe('');
+      const { results } = JSON.parse(await readFile(report, 'utf8')) as Report;
+      const bad = results.filter(({ outcome, leftBehind }) => !isGood(outcome) || (leftBehind ?? []).length > 0);
+      // Where the kernel has no such links, that is all there is to say of it, and nothing is left.
+      const excused = bad.filter(({ message, leftBehind }) => lacks && message?.includes(lacks) && !leftBehind?.length);
+      expect(bad.filter((result) => !excused.includes(result))).toEqual([]);
+      if (excused.length > 0) return;
+      expect(code).toBe(0);
+      expect(results.filter(({ outcome }) => outcome === 'passed').length).toBeGreaterThan(passes);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  },
+);
 
 interface Report {
   results: { outcome: string; message?: string; leftBehind?: string[] }[];

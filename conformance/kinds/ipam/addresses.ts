@@ -15,6 +15,7 @@ import {
   type IpamTrial,
   type Pool,
   pooled,
+  pooledUnlessRefused,
   poolReleased,
   poolRequest,
   requestedAddress,
@@ -227,9 +228,10 @@ export const addresses = cases(
       if (!KnowsHolders) throw new Inapplicable('it does not declare KnowsHolders');
       const [mine, other] = [{ [ipamOption.holder]: trial.freshId() }, { [ipamOption.holder]: trial.freshId() }];
       const requested = freshBlock(trial.session);
-      const pool = await pooled(trial, await poolRequest(trial, requested, { Options: mine }));
-      const going = await addressed(trial, pool, at(pool, 77n), mine);
-      const kept = await addressed(trial, pool, at(pool, 78n), other);
+      const chosen = await pooledUnlessRefused(trial, await poolRequest(trial, requested, { Options: mine }));
+      const pool = chosen ?? (await pooled(trial, await poolRequest(trial, '', { Options: mine })));
+      const going = await addressed(trial, pool, chosen ? at(pool, 77n) : '', mine);
+      const kept = await addressed(trial, pool, chosen ? at(pool, 78n) : '', other);
       await trial.succeeds(
         'ReleaseAddress',
         { PoolID: pool.id, Address: '', Options: mine },
@@ -238,7 +240,7 @@ export const addresses = cases(
       await addressed(trial, pool, going);
       await trial.refuses('RequestAddress', await addressRequest(trial, pool, kept), 'the other one to keep its own');
       await trial.succeeds('ReleasePool', { PoolID: '', Options: mine }, 'the pool that it has to be freed');
-      await poolReleased(trial, await pooled(trial, await poolRequest(trial, requested)));
+      await poolReleased(trial, await pooled(trial, await poolRequest(trial, chosen ? requested : '')));
       pool.released = true;
     },
   },

@@ -11,8 +11,10 @@ import { balancerKinds } from '../support/balancer.js';
 import { busyboxTar } from '../support/busybox.js';
 import { makeCertificates } from '../support/certificates.js';
 import { clientOf } from '../support/client.js';
+import { Dnsmasq, hasDhcpServers } from '../support/dhcp-server.js';
 import { checkout, commandsOf, shown, substitute } from '../support/documents.js';
 import { type Engine, startEngine } from '../support/engine.js';
+import { Lan } from '../support/lan.js';
 import { freePort } from '../support/ports.js';
 import { Program } from '../support/program.js';
 import { ShownDaemon } from '../support/shown-daemon.js';
@@ -234,6 +236,15 @@ test('the network batteries: the examples of their READMEs', async () => {
     /inet ([\d.]+)/g,
   );
   expect([...addresses].map(([, address]) => address)).toEqual(['10.66.0.129', '10.66.0.9']);
+});
+
+test.skipIf(!hasDhcpServers)('ipam-dhcp: the example of its README', async () => {
+  const example = shown('batteries/ipam-dhcp/README.md', 'docker network create');
+  await using lan = await Lan.start(`${engine.prefix}.201`);
+  await using _server = await new Dnsmasq(lan, engine.directory).start();
+  expect(await run(substitute(example, { 'parent=eth0': `parent=${lan.parent}` }))).toMatch(
+    new RegExp(` inet ${lan.prefix}\\.\\d\\d/24 `),
+  );
 });
 
 test('builder-buildah: the example of its README', async () => {
