@@ -3,9 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { Firewall } from '@cleat/linux/firewall/firewall';
 import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { createNamespace, removeNamespace } from '@cleat/linux/net/namespace';
+import { reservePort } from '@cleat/linux/net/reserve';
 import { run } from '@cleat/linux/process/run';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -278,6 +280,28 @@ test('ports of a family are closed when another endpoint is its way out, and the
   expect(await published('ipv4', 'ipv6')).toMatchObject([four, { HostIP: '::' }]);
   expect(await published()).toEqual([]);
   expect(await published('ipv6')).toMatchObject([{ HostIP: '::' }]);
+});
+
+test('ports whose rules could not be taken away are freed when they are asked for again, also meanwhile', async () => {
+  await createNetwork();
+  await join_('e1', 2);
+  const ids = { NetworkID: 'n1', EndpointID: 'e1' };
+  const Options = { 'com.docker.network.portmap': [{ Proto: 17, Port: 53, HostIP: '127.0.0.1' }] };
+  const handlers = driver.handlers();
+  await handlers.ProgramExternalConnectivity?.({ ...ids, Options }, context);
+  const published = async () =>
+    (await handlers.EndpointOperInfo(ids, context))?.Value?.['com.docker.network.portmap'] as { HostPort: number }[];
+  const [port] = await published();
+  const hung = new Error('nft -f did not finish within 30000 ms');
+  const spies = (['unpublish', 'apply'] as const).map((name) =>
+    vi.spyOn(Firewall.prototype, name).mockRejectedValueOnce(hung),
+  );
+  const asked = [1, 2].map(() => Promise.resolve(handlers.RevokeExternalConnectivity?.(ids, context)));
+  expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  for (const spy of spies) spy.mockRestore();
+  expect(await published()).toEqual([]);
+  // Nobody holds it any longer.
+  reservePort('udp', '127.0.0.1', port?.HostPort ?? 0)();
 });
 
 /** Damage that somebody does, and what is there again afterwards. */

@@ -1,5 +1,6 @@
 import { forgetUdpFlows } from '@cleat/linux/firewall/flows';
 import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
+import { Turns } from '@cleat/protocol/async/turns';
 import { messageOf } from '@cleat/protocol/errors';
 import { netlabel, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
@@ -23,6 +24,8 @@ interface Parts {
 /** Opens and closes the published ports of endpoints, each family for itself. */
 export class Publisher {
   readonly #parts: Parts;
+  /** An engine that waits no longer asks again, perhaps while it is still being done. */
+  readonly #turns = new Turns();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -33,7 +36,16 @@ export class Publisher {
    * closes what is no longer to be, and leaves the rest as it is.
    * @throws Conflict for a port that somebody has
    */
-  async publish(id: string, network: NetworkRecord, options: Readonly<Record<string, unknown>>): Promise<void> {
+  publish(id: string, network: NetworkRecord, options: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#turns.run(id, () => this.#publish(id, network, options));
+  }
+
+  /** @throws System with what nft said; asked again, it goes on */
+  unpublish(id: string): Promise<void> {
+    return this.#turns.run(id, () => this.#unpublish(id));
+  }
+
+  async #publish(id: string, network: NetworkRecord, options: Readonly<Record<string, unknown>>): Promise<void> {
     const requested = options[netlabel.portMap];
     const bindings = Array.isArray(requested) ? (requested as PortBinding[]) : [];
     const { rules } = this.#parts;
@@ -61,7 +73,7 @@ export class Publisher {
     }
   }
 
-  async unpublish(id: string): Promise<void> {
+  async #unpublish(id: string): Promise<void> {
     const endpoint = this.#parts.endpoints.get(id);
     if (!endpoint) return;
     const { gatewayFor: _, ...rest } = endpoint;
@@ -81,12 +93,17 @@ export class Publisher {
 
   async #replace(endpoint: EndpointRecord, over: readonly PublishedPort[]): Promise<void> {
     const { endpoints, rules, ports, restoreRules } = this.#parts;
+    const before = endpoints.get(endpoint.id);
     endpoints.set(endpoint.id, endpoint);
     try {
       await rules.firewall?.unpublish(rules.forFirewall(endpoint.networkId, over));
     } catch {
       // Somebody changed our table: make all of it anew.
-      await restoreRules();
+      await restoreRules().catch((error: unknown) => {
+        // The rules may still be there, and so nobody else may have these ports.
+        if (before) endpoints.set(endpoint.id, before);
+        throw error;
+      });
     }
     this.#forgetFlows(over);
     await ports.release(over);
