@@ -46,22 +46,35 @@ export interface HostState {
   serves(link: string, cidr: string): boolean;
 }
 
-/** From /proc, no process. */
+/**
+ * From /proc, no process; each file is read when it is first asked for. Not from /proc/net/dev, in which all interfaces
+ * are counted up: with 500 of them a look would take a millisecond.
+ */
 export function hostState(): HostState {
-  const names = interfaceNames();
-  const routes = new Set(routesV4(readOptional('/proc/self/net/route')).map(({ link, cidr }) => `${link} ${cidr}`));
-  const six = readOptional('/proc/self/net/if_inet6').split('\n');
-  const addresses = new Set(
-    six.map((line) => line.split(/\s+/)).map(([address, , , , , link]) => `${link} ${address}`),
+  const routes = once(
+    () => new Set(routesV4(readOptional('/proc/self/net/route')).map(({ link, cidr }) => `${link} ${cidr}`)),
   );
+  const addresses = once(() => {
+    const six = readOptional('/proc/self/net/if_inet6').split('\n');
+    return new Set(six.map((line) => line.split(/\s+/)).map(([address, , , , , link]) => `${link} ${address}`));
+  });
   return {
-    has: (link) => names.has(link),
+    // Each interface has its sysctls; those of this process's namespace are shown.
+    has: (link) => existsSync(`/proc/sys/net/ipv4/conf/${link}`),
     serves(link, cidr) {
       const { block } = parseCidr(cidr);
       // The kernel has the route for as long as the interface is up and has an address there.
-      if (block.family === 4) return routes.has(`${link} ${formatBlock(block)}`);
-      return addresses.has(`${link} ${Buffer.from(addressBytes(cidr.split('/')[0] ?? '')).toString('hex')}`);
+      if (block.family === 4) return routes().has(`${link} ${formatBlock(block)}`);
+      return addresses().has(`${link} ${Buffer.from(addressBytes(cidr.split('/')[0] ?? '')).toString('hex')}`);
     },
+  };
+}
+
+function once<T extends object>(read: () => T): () => T {
+  let value: T | undefined;
+  return () => {
+    value ??= read();
+    return value;
   };
 }
 

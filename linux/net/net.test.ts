@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from '../process/run.js';
-import { interfaceNames, linkFacts, routedV4 } from './facts.js';
+import { hostState, interfaceNames, linkFacts, routedV4 } from './facts.js';
 import { HostLinks } from './links.js';
 import { createNamespace, inNamespace, removeNamespace, userNamespaceOf } from './namespace.js';
 
@@ -65,6 +65,28 @@ test('a failing command is named with the words of ip, and the rest is not run',
   await expect(inNamespace(path, ['address add 10.98.2.1/33 dev lo'])).rejects.toThrow(/10\.98\.2\.1\/33/);
   removeNamespace(path);
   removeNamespace(path);
+});
+
+test('an interface is there until it is deleted, and serves its addresses while it is up', async () => {
+  const [four, six] = ['10.98.3.1/24', 'fd09:98:3::1/64'] as const;
+  const state = () => {
+    const host = hostState();
+    return [host.has(outer), host.serves(outer, four), host.serves(outer, six)];
+  };
+  expect(state()).toEqual([false, false, false]);
+  await links.run([
+    `link add ${outer} type bridge`,
+    `address add ${four} dev ${outer}`,
+    `address add ${six} nodad dev ${outer}`,
+    `link set ${outer} up`,
+  ]);
+  expect(state()).toEqual([true, true, true]);
+  await links.run([`address delete ${six} dev ${outer}`]);
+  expect(state()).toEqual([true, true, false]);
+  await links.run([`link set ${outer} down`]);
+  expect(state()).toEqual([true, false, false]);
+  await links.run([`link delete ${outer}`]);
+  expect(state()).toEqual([false, false, false]);
 });
 
 test('batches of several callers do not mix', async () => {
