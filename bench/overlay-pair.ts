@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { busyboxTar } from '@cleat/cli/tour/busybox';
-import { createNamespace, inNamespace, removeNamespace } from '@cleat/linux/net/namespace';
+import { inNamespace } from '@cleat/linux/net/namespace';
 import { messageOf } from '@cleat/protocol/errors';
 import { cable, uplink } from './cable.js';
 import { type BenchEngine, Cleat } from './engines.js';
@@ -14,7 +14,7 @@ import { endProcess } from './registry.js';
 import { Listeners } from './traffic.js';
 import { ask, create, post, whereabouts } from './work.js';
 
-/** Two hosts, joined by VXLAN, with the titles of the table's columns. */
+/** Ways between two hosts, with the titles of the table's columns. */
 export const overlayTitles = { vxlan: 'bare VXLAN', overlay: '`examples/overlay`' } as const;
 
 export type OverlayName = keyof typeof overlayTitles;
@@ -36,6 +36,7 @@ const etcd = `http://${hosts[0]}:2379`;
 /** Makes each of the two when a row first needs it, and removes both. */
 export class OverlayPair implements AsyncDisposable {
   readonly #base: string;
+  #hosts: Promise<readonly [Cleat, Cleat]> | undefined;
   readonly #made = new Map<OverlayName, Across>();
   readonly #endings: (() => unknown)[] = [];
   /** Things that were left behind; complete once it is disposed of. */
@@ -68,37 +69,28 @@ export class OverlayPair implements AsyncDisposable {
     return directory;
   }
 
-  /** Two namespaces, each with the kernel's VXLAN and nothing else. */
+  /** Beside it on the same hosts: the kernel's VXLAN, and nothing else. */
   async #bare(): Promise<Across> {
-    const directory = this.#directory();
-    const paths = [join(directory, 'a'), join(directory, 'b')] as const;
-    for (const path of paths) {
-      const session = await createNamespace(path);
-      this.#endings.push(() => removeNamespace(path));
-      await session.configure([]);
-    }
-    await joined(paths);
-    for (const [index, path] of paths.entries()) {
+    const engines = await this.#engines();
+    for (const [index, { namespace }] of engines.entries()) {
       const [local, remote] = index === 0 ? hosts : hosts.toReversed();
-      await inNamespace(path, [
-        `link add tunnel type vxlan id 7 local ${local} remote ${remote} dstport 4789 dev ${uplink}`,
+      await inNamespace(namespace, [
+        `link add tunnel type vxlan id 7 local ${local} remote ${remote} dstport 4790 dev ${uplink}`,
         `address add 198.18.2.${index + 1}/24 dev tunnel`,
         'link set dev tunnel up',
       ]);
     }
-    const [sender, receiver] = paths.map((path) => ['nsenter', `--net=${path}`]);
-    return await this.#between(sender, receiver, '198.18.2.2');
+    const [here, there] = engines;
+    return await this.#between(here.entering, there.entering, '198.18.2.2');
   }
 
-  /** Two hosts with an engine each, one etcd, and a container on either. */
+  /** One etcd, the plugin on either host, and a container on either. */
   async #overlay(): Promise<Across> {
     const directory = this.#directory();
-    const engines = [await this.#engine('here'), await this.#engine('there')] as const;
-    const [here] = engines;
-    await joined([engines[0].namespace, engines[1].namespace]);
+    const engines = await this.#engines();
     const client = ['--listen-client-urls', etcd, '--advertise-client-urls', etcd];
     const own = ['--data-dir', join(directory, 'etcd'), '--listen-peer-urls', 'http://127.0.0.1:2380'];
-    this.#start([...here.entering, 'etcd', ...own, ...client, '--log-level=error']);
+    this.#start([...engines[0].entering, 'etcd', ...own, ...client, '--log-level=error']);
     const ends: Awaited<ReturnType<typeof whereabouts>>[] = [];
     for (const [index, engine] of engines.entries()) {
       const words = [
@@ -113,6 +105,19 @@ export class OverlayPair implements AsyncDisposable {
     }
     const [sender, receiver] = ends;
     return await this.#between(sender?.entering, receiver?.entering, receiver?.address ?? '');
+  }
+
+  /** Two hosts with an engine each, and a cable between them. */
+  #engines(): Promise<readonly [Cleat, Cleat]> {
+    this.#hosts ??= (async () => {
+      const [here, there] = [await this.#engine('here'), await this.#engine('there')];
+      await cable(
+        { namespace: here.namespace, address: `${hosts[0]}/30` },
+        { namespace: there.namespace, address: `${hosts[1]}/30` },
+      );
+      return [here, there] as const;
+    })();
+    return this.#hosts;
   }
 
   async #engine(name: string): Promise<Cleat> {
@@ -139,13 +144,6 @@ export class OverlayPair implements AsyncDisposable {
     });
   }
 }
-
-/** The two hosts by a cable. */
-const joined = (namespaces: readonly [string, string]): Promise<void> =>
-  cable(
-    { namespace: namespaces[0], address: `${hosts[0]}/30` },
-    { namespace: namespaces[1], address: `${hosts[1]}/30` },
-  );
 
 /** As soon as the plugin answers. */
 async function networkMade(engine: BenchEngine): Promise<void> {
