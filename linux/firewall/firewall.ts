@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { systemError } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
+import { tableFingerprint } from '../syscall/netfilter.js';
 import { ForeignChanges } from './foreign-changes.js';
 import {
   directElements,
@@ -41,6 +42,8 @@ export class Firewall {
   readonly #foreign: ForeignChanges;
   /** The number of others' changes after which ours was last known to be whole. */
   #wholeAfter: number | undefined;
+  /** The table's fingerprint when nft last listed it, and it was whole. */
+  #wholePrint: string | undefined;
 
   /** @param table name of the `inet` table, unique per engine */
   constructor(table: string, foreign = new ForeignChanges()) {
@@ -60,8 +63,8 @@ export class Firewall {
   }
 
   /**
-   * Makes the table anew if somebody flushed it, wholly or in part. A look costs one netlink message, unless somebody
-   * has changed any rules of this host since the last one.
+   * Makes the table anew if somebody flushed it, wholly or in part. A look costs one netlink message, a few more if
+   * somebody has changed any rules of this host since the last one, and a process where the table is another.
    * @returns whether it had to be made anew
    * @throws System with what nft said
    */
@@ -70,6 +73,11 @@ export class Firewall {
     if (!this.#contents || this.#running) return false;
     const changes = this.#foreign.count();
     if (changes === undefined || changes === this.#wholeAfter) return false;
+    const print = this.#fingerprint();
+    if (print !== undefined && print === this.#wholePrint) {
+      this.#wholeAfter = changes;
+      return false;
+    }
     this.#running = true;
     try {
       const { networks, ports, links } = this.#contents;
@@ -77,6 +85,8 @@ export class Firewall {
       const listed = await run('nft', ['-j', 'list', 'table', 'inet', this.table]);
       if (listed.code === 0 && sameShape(shapeOfListing(listed.stdout), shapeOfScript(whole))) {
         this.#wholeAfter = changes;
+        // Only that of the very table that was listed.
+        if (print === this.#fingerprint()) this.#wholePrint = print;
         return false;
       }
       await this.#foreign.own(() => nft(whole));
@@ -118,6 +128,15 @@ export class Firewall {
     return this.#change(`table inet ${this.table}\ndelete table inet ${this.table}\n`, () => {
       this.#contents = undefined;
     });
+  }
+
+  /** Undefined where the kernel does not tell: nft is asked. */
+  #fingerprint(): string | undefined {
+    try {
+      return tableFingerprint(this.table);
+    } catch {
+      return undefined;
+    }
   }
 
   #setPorts(change: (there: readonly PublishedPort[]) => readonly PublishedPort[]): void {
