@@ -86,11 +86,15 @@ export function booleanFilter(filters: Filters, name: string, otherwise?: boolea
   return isTrue;
 }
 
+/** How images and build cache begin their error for an `until` that cannot be read; others say no more than why. */
+export const untilOfImages = "invalid value for 'until' filter: ";
+
 /**
  * Prune's `until`: nanoseconds since the epoch, or undefined without one.
+ * @param before the beginning of the error for an unreadable one
  * @throws InvalidParameter for several or an unreadable one
  */
-export function untilFilter(filters: Filters): bigint | undefined {
+export function untilFilter(filters: Filters, before = ''): bigint | undefined {
   const values = filterValues(filters, 'until');
   if (!values) return undefined;
   const [value = ''] = values;
@@ -98,6 +102,6 @@ export function untilFilter(filters: Filters): bigint | undefined {
   try {
     return parseMoment(value);
   } catch (cause) {
-    throw invalidParameter(`invalid value for 'until' filter: ${messageOf(cause)}`, { cause });
+    throw invalidParameter(`${before}${messageOf(cause)}`, { cause });
   }
 }

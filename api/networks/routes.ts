@@ -24,7 +24,7 @@ export function networkRoutes({ networks, containers }: ApiServices): Route[] {
         const all = x.before('1.28') ? await Promise.all(listed.map(({ Id }) => networks.inspect(Id))) : listed;
         x.send(
           200,
-          all.map((network) => shape(x, network)),
+          all.map((network) => row(x, network)),
         );
       },
     },
@@ -102,3 +102,7 @@ function shape(x: Exchange, network: NetworkResource): object {
   if (!x.before('1.52')) return network;
   return { ...network, Status: undefined, ...(x.before('1.48') && { EnableIPv4: undefined }) };
 }
+
+/** Rows have no `Containers` from 1.52 on; before, an empty one. */
+const row = (x: Exchange, network: NetworkResource): object =>
+  x.before('1.52') ? shape(x, network) : { ...network, Containers: undefined };

@@ -195,6 +195,7 @@ test.each([
     'enable_icc value: perhaps (strconv.ParseBool: parsing "perhaps": invalid syntax)',
   ],
   [{ 'com.docker.network.bridge.name': 'a name with blanks' }, 'invalid bridge name'],
+  [{ 'com.docker.network.bridge.name': 'pattern%d' }, 'invalid bridge name'],
   [{ 'com.docker.network.bridge.gateway_mode_ipv4': 'odd' }, '(unknown gateway mode odd)'],
   [{ 'com.docker.network.bridge.gateway_mode_ipv6': 'isolated' }, 'can only be used for an internal network'],
 ])('%j is refused', async (options, message) => {

@@ -1,3 +1,4 @@
+import { deviceNameRule, isDeviceName } from '@cleat/linux/net/device-name';
 import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
 import { forbidden, invalidParameter } from '@cleat/protocol/errors';
 import type { IpamData } from '@cleat/protocol/kinds/network';
@@ -11,6 +12,9 @@ export interface Defaults {
   hostIp: string;
   mtu: number;
 }
+
+/** RFC 8200, 5: an interface with a smaller MTU has no IPv6. */
+const leastForIPv6 = 1280;
 
 const interfacePrefix = 'com.docker.network.container_iface_prefix';
 /**
@@ -40,10 +44,10 @@ export function readNetwork(
     if (Pool) checkSubnet(Pool);
   }
   const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
-  if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
-    throw invalidParameter(`invalid bridge name "${bridge}": a device's name has at most 15 characters`);
-  }
-  const mtu = mtuOf(generic[netlabel.mtu] ?? '', defaults.mtu);
+  if (!isDeviceName(bridge)) throw invalidParameter(`invalid bridge name "${bridge}": ${deviceNameRule}`);
+  const mtu = mtuOf(generic[netlabel.mtu] ?? '', defaults.mtu) || 1500;
+  const isSix = ipam.some(({ Pool = '' }) => Pool.includes(':'));
+  if (isSix && mtu < leastForIPv6) throw invalidParameter(`invalid MTU number: ${mtu}: IPv6 needs ${leastForIPv6}`);
   return {
     v: 1,
     id,
@@ -51,7 +55,7 @@ export function readNetwork(
     owned: true,
     subnets: ipam.flatMap(({ Pool }) => (Pool ? [Pool] : [])),
     gateways: ipam.flatMap(({ Gateway }) => (Gateway ? [Gateway] : [])),
-    mtu: mtu || 1500,
+    mtu,
     icc: flag(generic, netlabel.enableIcc, defaults.icc),
     masquerade: flag(generic, netlabel.enableIpMasquerade, defaults.masquerade),
     internal,

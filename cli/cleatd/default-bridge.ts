@@ -1,3 +1,4 @@
+import { deviceNameRule, isDeviceName } from '@cleat/linux/net/device-name';
 import { blockOf, contains, parseCidr, sizeOf, tryParseAddress } from '@cleat/protocol/cidr';
 import { UsageError } from './options/parse.js';
 import type { Flag, Values } from './options/table.js';
@@ -21,10 +22,8 @@ const families = [
  */
 export function checkDefaultBridge(values: Values, nameOf: (flag: Flag) => string): void {
   const { bridge } = values;
-  if (bridge.length > 15 || /[\s/:]/.test(bridge) || bridge === '.' || bridge === '..') {
-    throw new UsageError(
-      `${nameOf('bridge')}: '${bridge}' cannot be a device: at most 15 characters, none of them / or :`,
-    );
+  if (bridge !== '' && !isDeviceName(bridge)) {
+    throw new UsageError(`${nameOf('bridge')}: '${bridge}' cannot be a device: ${deviceNameRule}`);
   }
   for (const family of families) checkFamily(values, nameOf, family);
 }

@@ -163,6 +163,7 @@ test.each([
   [['--cgroup-parent=../up'], 'invalid cgroup parent'],
   [['--bridge=0123456789abcdef'], "--bridge: '0123456789abcdef' cannot be a device"],
   [['--bridge=a/b'], "'a/b' cannot be a device"],
+  [['--bridge=a%d'], "'a%d' cannot be a device"],
   [['--bip=172.30.0.0/16'], '--bip: 172.30.0.0/16 is not the address of a device in a subnet'],
   [['--bip=172.30.255.255/16'], 'is not the address of a device'],
   [['--bip=10.9.0.1/0'], 'is not the address of a device'],

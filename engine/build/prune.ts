@@ -3,7 +3,7 @@ import { conflict, invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { builderKind } from '@cleat/protocol/kinds/builder';
 import type { Logger } from '@cleat/protocol/log';
 import type { Events } from '../events/service.js';
-import { booleanFilter, checkFilters, type Filters, filterValues, untilFilter } from '../filters.js';
+import { booleanFilter, checkFilters, type Filters, filterValues, untilFilter, untilOfImages } from '../filters.js';
 import type { BuildCache } from './cache.js';
 import type { Contexts } from './context/contexts.js';
 import type { Doors } from './doors.js';
@@ -21,8 +21,8 @@ export function checkPruneFilters(given: Filters): void {
   for (const name of filters) {
     if ((filterValues(given, name)?.length ?? 0) > 1) throw invalidParameter('filters expect only one value');
   }
-  untilFilter(given);
-  untilFilter({ until: given['unused-for'] ?? [] });
+  untilFilter(given, untilOfImages);
+  untilFilter({ until: given['unused-for'] ?? [] }, untilOfImages);
   for (const name of ['inuse', 'shared', 'private']) booleanFilter(given, name);
 }
 

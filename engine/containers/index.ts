@@ -2,7 +2,7 @@ import type { Provider } from '@cleat/extensions/service';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { Runtimes } from '../oci/runtimes.js';
 import { killContainer } from './commands/kill.js';
-import { connectNetwork, disconnectNetwork } from './commands/networks.js';
+import { connectNetwork, disconnectNetwork, refuseWithoutContainer } from './commands/networks.js';
 import { pauseContainer, unpauseContainer } from './commands/pause.js';
 import { pruneContainers } from './commands/prune.js';
 import { recoverContainers } from './commands/recover.js';
@@ -109,7 +109,11 @@ export function openContainers(deps: ContainersDeps): Containers & ContainerHost
         async (container) => (await containerSize(context, container)).SizeRw,
       ),
     connectNetwork: async (network, ref, endpoint) => connectNetwork(context, of(ref), network, endpoint),
-    disconnectNetwork: async (network, ref, force) => disconnectNetwork(context, of(ref), network, force),
+    disconnectNetwork: async (network, ref, force) => {
+      const found = force ? context.registry.lookUp(ref) : of(ref);
+      if (found) await disconnectNetwork(context, found, network, force);
+      else refuseWithoutContainer(context, ref, network);
+    },
     execTarget: (ref) => execTarget(context, of(ref), ref),
     madeBy: (builder) =>
       context.registry

@@ -2,7 +2,7 @@ import type { ImageDeleteItem } from '@cleat/protocol/api/image';
 import { conflict, isClass, messageOf } from '@cleat/protocol/errors';
 import { canonical } from '../content/references.js';
 import type { Filters } from '../events/service.js';
-import { booleanFilter, checkFilters, excludesLabels, matchLabels, untilFilter } from '../filters.js';
+import { booleanFilter, checkFilters, excludesLabels, matchLabels, untilFilter, untilOfImages } from '../filters.js';
 import { chainIds } from '../layers/layers.js';
 import type { Image } from './catalog.js';
 import type { Context } from './context.js';
@@ -21,7 +21,7 @@ export async function prune(
 ): Promise<{ ImagesDeleted: ImageDeleteItem[]; SpaceReclaimed: number }> {
   checkFilters(filters, ['dangling', 'label', 'label!', 'until']);
   const danglingOnly = booleanFilter(filters, 'dangling', true);
-  const until = untilFilter(filters);
+  const until = untilFilter(filters, untilOfImages);
   if (running.has(context)) throw conflict('a prune operation is already running');
   running.add(context);
   try {

@@ -3,6 +3,7 @@ import { unavailable } from '@cleat/protocol/errors';
 import { decode, isRecord } from '@cleat/protocol/json';
 import { type EndpointInterface, PortBinding, type StaticRoute } from '@cleat/protocol/kinds/network';
 import { readable } from '@cleat/protocol/untrusted';
+import { readMac } from './mac-address.js';
 
 /** Names that the kernel allows and `ip` takes for nothing else. */
 export const isInterfaceName = (text: string): boolean => /^\w[\w.+=@-]{0,14}$/.test(text);
@@ -59,8 +60,9 @@ export class Answer {
 
   #mac(text: string): string {
     if (!text) return '';
-    if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(text)) throw this.wrong(`the MAC address ${quoted(text)}`);
-    return text.toLowerCase().replaceAll('-', ':');
+    const mac = readMac(text);
+    if (!mac) throw this.wrong(`the MAC address ${quoted(text)}`);
+    return mac;
   }
 
   interfaceName(text: string, what: string): string {

@@ -1,6 +1,7 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
 import { notManager } from '@cleat/protocol/api/swarm';
 import { contains, formatBlock, overlaps, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
+import { listed } from '@cleat/protocol/complaints';
 import { conflict, forbidden, invalidParameter, isClass } from '@cleat/protocol/errors';
 import { refuseLargeRecord } from '../store/record-size.js';
 import type { NetworksContext } from './context.js';
@@ -39,7 +40,7 @@ function cidrOf(text: string): ReturnType<typeof parseCidr> | undefined {
   }
 }
 
-/** As moby `daemon/network.go` checks it. @throws InvalidParameter with all complaints, one a line */
+/** As moby `daemon/network.go` checks it. @throws InvalidParameter with all complaints */
 function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
   const complaints: string[] = [];
   for (const config of configs) {
@@ -90,5 +91,5 @@ function checkIpam(configs: readonly IpamConfig[], six: boolean): void {
       if (reason) complaints.push(`invalid ${what === 'gateway' ? `gateway ${text}` : what}: ${reason}`);
     }
   }
-  if (complaints.length > 0) throw invalidParameter(`invalid network config:\n${complaints.join('\n')}`);
+  if (complaints.length > 0) throw invalidParameter(`invalid network config:\n${listed(complaints)}`);
 }

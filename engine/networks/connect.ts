@@ -28,11 +28,11 @@ export async function connect(
   checkMode(network, container);
   checkRequested(network.name, network, requested);
   const sandbox = container.running ? context.sandbox(container.containerId) : undefined;
-  if (!sandbox) return requested;
+  if (!sandbox) return { ...requested, named: true };
   if (sandbox.kind === 'own' && sandbox.endpoints.length === 0) holdNamespace(context, sandbox, container.pid);
   if (sandbox.kind !== 'path') throw notPrivate();
   if (sandbox.endpoints.some(({ networkId, role }) => networkId === network.id && role !== 'gateway')) {
-    throw forbidden(`endpoint with name ${sandbox.containerName} already exists in network ${network.name}`);
+    throw alreadyOn(network, sandbox.containerName);
   }
   const endpoint = newEndpoint(network, sandbox, requested);
   try {
@@ -68,7 +68,8 @@ function holdNamespace(context: Pick<NetworksContext, 'config' | 'save'>, sandbo
   context.save(sandbox);
 }
 
-function checkMode(network: NetworkRecord, { networkMode: mode, endpoints }: SandboxRequest): void {
+function checkMode(network: NetworkRecord, { networkMode: mode, endpoints, containerName }: SandboxRequest): void {
+  if (network.sandbox === 'host' && mode === 'host') throw alreadyOn(network, containerName);
   if (network.sandbox === 'host') {
     throw invalidParameter('cannot connect container to host network - container must be created in host network mode');
   }
@@ -79,6 +80,9 @@ function checkMode(network: NetworkRecord, { networkMode: mode, endpoints }: San
     );
   }
 }
+
+const alreadyOn = ({ name }: NetworkRecord, containerName: string) =>
+  forbidden(`endpoint with name ${containerName} already exists in network ${name}`);
 
 const notPrivate = () =>
   invalidParameter(
@@ -111,7 +115,11 @@ export async function disconnect(
 ): Promise<void> {
   const endpoint = sandbox.endpoints.find(({ networkId, role }) => networkId === network.id && role !== 'gateway');
   if (!endpoint) throw systemError(`container ${sandbox.containerId} is not connected to network ${network.name}`);
-  if (sandbox.kind === 'host') throw invalidParameter('container cannot be disconnected from host network');
+  if (sandbox.kind === 'host') {
+    throw invalidParameter(
+      'cannot disconnect container from host network - container was created in host network mode',
+    );
+  }
   const before = waysOut(sandbox);
   await drop(context, sandbox, endpoint);
   announceEnd(context, sandbox, [endpoint]);

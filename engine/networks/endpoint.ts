@@ -10,6 +10,7 @@ import { gatewayAux } from './create.js';
 import { dnsNames } from './dns-names.js';
 import { addressOptions } from './driver-request.js';
 import { switchesIPv6Off, wantedName } from './endpoint-options.js';
+import { readMac } from './mac-address.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { endpointName } from './resource.js';
@@ -40,7 +41,7 @@ export function newEndpoint(
     ipv4: '',
     ipv6: '',
     pools: [],
-    mac: requested.MacAddress?.toLowerCase() ?? '',
+    mac: readMac(requested.MacAddress ?? '') ?? '',
     gateway: '',
     gateway6: '',
     srcName: '',
@@ -147,7 +148,9 @@ export async function joinEndpoint(
   await asStage(context, sandbox, endpoint, 'joined', async () => {
     const calls = context.callOptions(sandbox);
     const driver = await context.drivers.network(endpoint.driver, calls);
-    const { joinsInSandbox, linksDieWithSandbox } = await context.drivers.networkCapabilities(endpoint.driver);
+    const { joinsInSandbox, linksDieWithSandbox, servesPublishedPorts } = await context.drivers.networkCapabilities(
+      endpoint.driver,
+    );
     const request = {
       NetworkID: endpoint.networkId,
       EndpointID: endpoint.id,
@@ -159,6 +162,7 @@ export async function joinEndpoint(
     };
     const joined = await driver.Join(request, calls);
     endpoint.linkDies = linksDieWithSandbox;
+    if (servesPublishedPorts) endpoint.showsPorts = true;
     const said = new Answer(endpoint.driver, 'NetworkDriver.Join');
     const { SrcName = '', DstPrefix, DstName, InSandbox } = joined.InterfaceName ?? {};
     if (SrcName) {
@@ -285,7 +289,7 @@ function createOptions(
     ...(network.internal || dns.length === 0 ? {} : { [netlabel.dnsServers]: dns }),
     // As Go writes bytes.
     ...(MacAddress
-      ? { [netlabel.macAddress]: Buffer.from(MacAddress.replace(/[:-]/g, ''), 'hex').toString('base64') }
+      ? { [netlabel.macAddress]: Buffer.from(MacAddress.replace(/[:.-]/g, ''), 'hex').toString('base64') }
       : {}),
   };
 }

@@ -33,7 +33,8 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
   const inUse = ({ id }: NetworkRecord) => context.endpointsOn(id).length > 0;
   const remove = async (network: NetworkRecord) => {
     await removeNetwork(context, network);
-    context.emit('destroy', network);
+    // Docker tells of a configuration's beginning alone.
+    if (!network.configOnly) context.emit('destroy', network);
   };
   /** A driver holds and serves what is published, also while nobody asks it for anything. */
   const wake = (driver: string) => {
@@ -207,14 +208,15 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       return context.revision;
     },
 
-    settings(containerId, requested = {}, before) {
+    settings(containerId, requested = {}, whose) {
       const sandbox = context.sandbox(containerId);
       if (sandbox) return sandboxSettings(sandbox);
       const networks = Object.entries(requested).map(([name, settings]) => {
         const network = context.registry.lookUp(requestedRef(name, settings));
-        const names = network && before ? dnsNames(network, { containerId, ...before }, settings) : [];
+        const isNamed = whose && (whose.hasRun || settings.named);
+        const names = network && isNamed ? dnsNames(network, { containerId, ...whose }, settings) : [];
         // After a run Docker does not show the MAC address that was asked for.
-        const shown = before ? { ...settings, MacAddress: '' } : settings;
+        const shown = whose?.hasRun ? { ...settings, MacAddress: '' } : settings;
         return [network?.name ?? name, detachedSettings(network, shown, names)] as const;
       });
       return { sandboxId: '', sandboxKey: '', ports: {}, networks: Object.fromEntries(networks) };

@@ -94,6 +94,8 @@ export interface EndpointRecord {
   /** For which families it was said to be the way out then. Absent: it was not said. */
   publishedFor?: Family[];
   ports: PortBinding[];
+  /** Inspect shows exposed ports: they may be published here. Absent: the driver publishes none. */
+  showsPorts?: true;
   /** The driver was told of links that begin here. Absent: of none. */
   linksTold?: boolean;
   dnsNames: string[];
@@ -103,6 +105,8 @@ export interface EndpointRecord {
 export interface RequestedEndpoint extends EndpointSettings {
   /** `Links`, with the containers that they are to. */
   linked?: EndpointLink[];
+  /** It was connected while it did not run: inspect shows its names on that network from then on. */
+  named?: true;
 }
 
 /** An alias of one container's for another. */

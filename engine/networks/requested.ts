@@ -1,9 +1,11 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
 import { contains, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
+import { listed } from '@cleat/protocol/complaints';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import type { NetworksContext } from './context.js';
 import { complaintsAbout } from './endpoint-options.js';
 import { linkedRequest } from './links.js';
+import { isUnicast, readMac } from './mac-address.js';
 import type { NetworkRecord } from './record.js';
 import { isPredefined } from './resource.js';
 import type { RequestedNetworks } from './service.js';
@@ -34,11 +36,9 @@ export function checkRequested(name: string, network: NetworkRecord | undefined,
   for (const text of requested.IPAMConfig?.LinkLocalIPs ?? []) {
     if (!isLinkLocal(text)) complaints.push(`invalid link-local IP address: ${text}`);
   }
-  if (requested.MacAddress && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(requested.MacAddress)) {
-    complaints.push(`invalid MAC address: ${requested.MacAddress}`);
-  }
+  if (requested.MacAddress) complaints.push(...complaintsAboutMac(requested.MacAddress));
   complaints.push(...complaintsAbout(requested));
-  if (complaints.length > 0) throw invalidParameter(`invalid endpoint settings:\n${complaints.join('\n')}`);
+  if (complaints.length > 0) throw invalidParameter(`invalid endpoint settings:\n${listed(complaints)}`);
 }
 
 /**
@@ -52,7 +52,9 @@ export function settleRequested(
   given: Record<string, EndpointSettings | null>,
 ): RequestedNetworks {
   if (mode.startsWith('container:')) {
-    if (mode.length === 'container:'.length) throw invalidParameter('invalid container format container:<name|id>');
+    if (mode.length === 'container:'.length) {
+      throw invalidParameter('invalid network mode: invalid container format container:<name|id>');
+    }
     return { mode, endpoints: {} };
   }
   const endpoints: RequestedNetworks['endpoints'] = {};
@@ -76,6 +78,13 @@ export function settleRequested(
 /** How to look up what a container asks for: its ID, unless that may change or is not known yet. */
 export function requestedRef(name: string, requested: EndpointSettings): string {
   return isPredefined(name) ? name : requested.NetworkID || name;
+}
+
+/** Docker finds out at the start that the kernel takes no such address. */
+function complaintsAboutMac(text: string): string[] {
+  const mac = readMac(text);
+  if (mac && isUnicast(mac)) return [];
+  return [`invalid MAC address: ${text}${mac ? ', which is not one of a single interface' : ''}`];
 }
 
 /** 169.254.0.0/16 and fe80::/10. */

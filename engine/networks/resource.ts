@@ -1,14 +1,6 @@
 import type { NetworkResource } from '@cleat/protocol/api/network';
 import { invalidParameter } from '@cleat/protocol/errors';
-import {
-  booleanFilter,
-  checkFilters,
-  type Filters,
-  filterValues,
-  matchExact,
-  matchLabels,
-  matchName,
-} from '../filters.js';
+import { checkFilters, type Filters, filterValues, matchExact, matchLabels, matchName } from '../filters.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 
 export const predefinedNames: readonly string[] = ['bridge', 'host', 'none'];
@@ -65,7 +57,7 @@ export function networkFilter(
   inUse: (network: NetworkRecord) => boolean,
 ): (network: NetworkRecord) => boolean {
   checkFilters(filters, listFilters);
-  const dangling = booleanFilter(filters, 'dangling');
+  const dangling = danglingFilter(filters);
   const types = filterValues(filters, 'type');
   for (const type of types ?? []) {
     if (type !== 'builtin' && type !== 'custom') throw invalidParameter(`invalid filter: 'type'='${type}'`);
@@ -78,4 +70,14 @@ export function networkFilter(
     matchExact(filters, 'scope', network.scope) &&
     (types?.includes(isPredefined(network.name) ? 'builtin' : 'custom') ?? true) &&
     (dangling === undefined || dangling === (!isPredefined(network.name) && !inUse(network)));
+}
+
+/** In other words than those of images and volumes (moby `daemon/network/filter.go`). @throws InvalidParameter */
+function danglingFilter(filters: Filters): boolean | undefined {
+  const [value, ...more] = filterValues(filters, 'dangling') ?? [];
+  if (more.length > 0) throw invalidParameter('got more than one value for filter key "dangling"');
+  if (value === undefined) return undefined;
+  if (value === '1' || value === 'true') return true;
+  if (value === '0' || value === 'false') return false;
+  throw invalidParameter('invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")');
 }

@@ -67,12 +67,12 @@ export interface NetworkHost {
   /**
    * The answer of inspect; from the engine's own state, no I/O.
    * @param requested the networks of a container that does not run are shown, too: without addresses
-   * @param before and with its names there, if it has run
+   * @param whose and with its names there, if it has run or was connected
    */
   settings(
     containerId: ContainerId,
-    requested?: Record<string, EndpointSettings>,
-    before?: Pick<SandboxRequest, 'containerName' | 'hostname'>,
+    requested?: Record<string, RequestedEndpoint>,
+    whose?: Pick<SandboxRequest, 'containerName' | 'hostname'> & { hasRun: boolean },
   ): SandboxSettings;
   /** Another number as soon as any answer of `settings` may be another one. */
   readonly revision: number;

@@ -60,11 +60,10 @@ export function detachedSettings(
 export function sandboxSettings(sandbox: SandboxRecord): SandboxSettings {
   if (sandbox.ownerId) return { sandboxId: '', sandboxKey: '', ports: {}, networks: {} };
   const published: PortBinding[] = sandbox.endpoints.flatMap(({ ports }) => ports);
-  // On a network that publishes nothing, such as an internal one, no port is shown at all.
+  // On a network that publishes nothing, such as an internal one or a driver's that cannot, no port is shown at all.
   const { four, six } = waysOut(sandbox);
-  const shows =
-    sandbox.kind === 'path' &&
-    (four ?? six ?? sandbox.endpoints.find(({ publishedFor = [] }) => publishedFor.length > 0));
+  const publishing = sandbox.endpoints.filter(({ publishedFor = [] }) => publishedFor.length > 0);
+  const shows = sandbox.kind === 'path' && [four, six, ...publishing].some((endpoint) => endpoint?.showsPorts);
   const shown = shows ? portMap(sandbox.exposedPorts, published) : {};
   return {
     sandboxId: sandbox.sandboxId,

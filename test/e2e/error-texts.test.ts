@@ -167,6 +167,27 @@ describe('options that no container can have', () => {
   });
 });
 
+describe('networks', () => {
+  beforeAll(() => ok('run', '-d', '--name', 'hosted', '--network', 'host', 'busybox', 'sleep', '1000'));
+
+  test.each([
+    [
+      'network disconnect host hosted',
+      'cannot disconnect container from host network - container was created in host network mode',
+    ],
+    ['network connect host hosted', 'endpoint with name hosted already exists in network host'],
+    ['run --network container: busybox', 'invalid network mode: invalid container format container:<name|id>'],
+    ['network disconnect -f mine nosuch', 'endpoint nosuch not found'],
+    ['network disconnect -f nosuch nosuch', 'network nosuch not found'],
+    [
+      'network create --subnet 10.1.2.3/24 --subnet 10.2.2.3/24 x',
+      'invalid network config:\n* invalid subnet 10.1.2.3/24: it should be 10.1.2.0/24\n* invalid subnet 10.2.2.3/24: it',
+    ],
+    ['create --mac-address 01:00:5e:00:00:01 busybox', 'invalid MAC address: 01:00:5e:00:00:01, which is not one of'],
+    ['create --mac-address 00:00:00:00:00:00 busybox', 'invalid MAC address: 00:00:00:00:00:00, which is not one of'],
+  ])('%s', async (args, text) => expect(await said(args)).toContain(text));
+});
+
 describe('filters', () => {
   test.each([
     ['ps --filter nosuch=1', "invalid filter 'nosuch'"],
@@ -174,6 +195,9 @@ describe('filters', () => {
     ['ps --filter publish=x', 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax'],
     ['volume ls -f nosuch=1', "invalid filter 'nosuch'"],
     ['network ls -f nosuch=1', "invalid filter 'nosuch'"],
+    ['network ls -f dangling=x', `invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`],
+    ['network ls -f dangling=1 -f dangling=0', 'got more than one value for filter key "dangling"'],
+    ['network prune -f --filter until=x', 'daemon: failed to parse value as time or duration'],
     ['container prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
     ['image prune -f --filter nosuch=1', "invalid filter 'nosuch'"],
     ['volume prune -f --filter nosuch=1', "invalid filter 'nosuch'"],

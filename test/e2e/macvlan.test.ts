@@ -56,6 +56,7 @@ test('containers are hosts of their own on the parent’s network, over IPv4 and
   await lan.run('busybox', 'ping', '-c1', '-W3', `${lan.prefix}.3`);
   // Nothing is published, and nothing is said to be: there is nobody to translate.
   expect(await ok('port', 'one')).toBe('');
+  expect(await ok('inspect', '-f', '{{json .NetworkSettings.Ports}}', 'one')).toBe('{}');
   const inspected = JSON.parse(await ok('network', 'inspect', 'lan')) as [{ IPAM: { Config: object[] } }];
   expect(inspected[0].IPAM.Config).toMatchObject([
     { Subnet: lan.subnet, Gateway: lan.router, AuxiliaryAddresses: { printer: `${lan.prefix}.2` } },

@@ -145,6 +145,11 @@ describe('a network of one’s own', () => {
     expect(await shown('called')).toEqual(['it', 'alias', id, 'own']);
     await ok('network', 'connect', 'bridge', 'it');
     expect(await shown('bridge')).toBeNull();
+    await ok('create', '--name', 'idle', 'busybox', 'true');
+    await ok('network', 'connect', '--alias', 'late', 'called', 'idle');
+    const format = '{{json .NetworkSettings.Networks.called.DNSNames}}';
+    const [name, alias] = JSON.parse(await ok('inspect', '--format', format, 'idle')) as string[];
+    expect([name, alias]).toEqual(['idle', 'late']);
   });
 
   test('--dns, --dns-search and --dns-option; the user’s servers are asked from within the container', async () => {

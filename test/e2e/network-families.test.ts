@@ -92,6 +92,9 @@ describe('addresses', () => {
     await ok('restart', '-t', '0', 'cc');
     expect((await settings('cc')).Networks.bridge?.MacAddress).toBe(mac);
     expect(await ok('exec', 'cc', 'cat', '/sys/class/net/eth0/address')).toBe(mac);
+    await run('dotted', '--mac-address', '0242.AA00.0008');
+    expect((await settings('dotted')).Networks.bridge?.MacAddress).toBe('02:42:aa:00:00:08');
+    expect(await ok('exec', 'dotted', 'cat', '/sys/class/net/eth0/address')).toBe('02:42:aa:00:00:08');
   });
 
   test.each([

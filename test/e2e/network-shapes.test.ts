@@ -71,6 +71,10 @@ test('a bridge has one subnet of a family, and an MTU that the kernel takes', as
   ] as const) {
     expect(await refused('network', 'create', '-o', `${mtu}=${value}`, 'two')).toContain(why);
   }
+  const six = ['--ipv6', '--subnet', 'fd00:97::/64'];
+  expect(await refused('network', 'create', ...six, '-o', `${mtu}=1279`, 'two')).toContain(
+    'invalid MTU number: 1279: IPv6 needs 1280',
+  );
   // Below 1280 the kernel has no IPv6 on an interface, and refuses to hear of it.
   await ok('network', 'create', '-o', `${mtu}=1200`, 'small');
   await run('cc', '--network', 'small');

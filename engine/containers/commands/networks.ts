@@ -1,5 +1,5 @@
 import type { EndpointSettings } from '@cleat/protocol/api/network';
-import { isClass, messageOf, systemError } from '@cleat/protocol/errors';
+import { isClass, messageOf, notFound, systemError } from '@cleat/protocol/errors';
 import { refuseLargeRecord } from '../../store/record-size.js';
 import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
@@ -103,6 +103,15 @@ export async function disconnectNetwork(
       container.note();
     }
   });
+}
+
+/**
+ * With `force` Docker takes away an endpoint that outlived its container. Here none does.
+ * @throws NotFound `network X not found`, `endpoint X not found`
+ */
+export function refuseWithoutContainer(context: Pick<Context, 'networks'>, ref: string, network: string): never {
+  context.networks.resolve(network);
+  throw notFound(`endpoint ${ref} not found`);
 }
 
 /** @returns undefined for one that is gone, where that may be. @throws NotFound */

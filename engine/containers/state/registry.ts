@@ -35,9 +35,14 @@ export class Registry {
    */
   get(ref: string): Container {
     if (ref === '') throw invalidParameter('invalid name or ID supplied: ""');
-    const found = this.byFullId(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
+    const found = this.lookUp(ref);
     if (!found) throw notFound(`No such container: ${ref}`);
     return found;
+  }
+
+  /** The same, without an error for one that is not there. @throws InvalidParameter when a prefix fits several */
+  lookUp(ref: string): Container | undefined {
+    return this.byFullId(ref) ?? this.#byName(ref) ?? this.#byPrefix(ref);
   }
 
   find(id: ContainerId): Container | undefined {

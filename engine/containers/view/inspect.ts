@@ -76,7 +76,11 @@ function inspectNow(
     Config: completeConfig({ ...record.config, MacAddress: requestedMac(record) }),
     NetworkSettings: networkSettings(
       record,
-      context.networks.settings(record.id, record.endpoints, namesBefore(record)),
+      context.networks.settings(record.id, record.endpoints, {
+        containerName: record.name,
+        hostname: record.config.Hostname ?? '',
+        hasRun: record.startedBefore,
+      }),
     ),
   };
 }
@@ -86,10 +90,6 @@ function requestedMac({ hostConfig, endpoints }: ContainerRecord): string | unde
   const mode = hostConfig.NetworkMode === 'default' ? 'bridge' : (hostConfig.NetworkMode ?? 'bridge');
   const main = endpoints[mode] ?? Object.values(endpoints).find(({ NetworkID }) => NetworkID === mode);
   return main?.MacAddress || undefined;
-}
-
-function namesBefore({ startedBefore, name, config }: ContainerRecord) {
-  return startedBefore ? { containerName: name, hostname: config.Hostname ?? '' } : undefined;
 }
 
 /** `State` in the API's words. Docker shows a container that waits for its restart as running, too. */
