@@ -181,7 +181,8 @@ describe('networks', () => {
     ['network disconnect -f nosuch nosuch', 'network nosuch not found'],
     [
       'network create --subnet 10.1.2.3/24 --subnet 10.2.2.3/24 x',
-      'invalid network config:\n* invalid subnet 10.1.2.3/24: it should be 10.1.2.0/24\n* invalid subnet 10.2.2.3/24: it',
+      // The client sends them in any order.
+      'invalid network config:\n* invalid subnet 10.',
     ],
     ['create --mac-address 01:00:5e:00:00:01 busybox', 'invalid MAC address: 01:00:5e:00:00:01, which is not one of'],
     ['create --mac-address 00:00:00:00:00:00 busybox', 'invalid MAC address: 00:00:00:00:00:00, which is not one of'],
