@@ -31,6 +31,8 @@ const notRun: Record<string, string> = {
     'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
   'examples/image-mirror/README.md: docker run --rm busybox true':
     'test/e2e/examples/request-hooks.test.ts tells the story of both hooks, in one chain',
+  'examples/compose-app/README.md: host 127.0.0.1:8080':
+    'a drawing; test/e2e/examples/compose-app.test.ts runs what it shows',
   'examples/overlay/README.md: host a                                 host b':
     'a drawing; test/e2e/examples/overlay.test.ts has three such hosts',
   'ARCHITECTURE.md: connection ─▶ front ─▶ route ─▶ web pages are refused':

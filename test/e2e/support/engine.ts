@@ -63,7 +63,7 @@ export interface Engine extends AsyncDisposable {
 }
 
 const launcher = fileURLToPath(new URL('../../../bin/cleatd', import.meta.url));
-const startTimeoutMs = 30_000;
+const startTimeoutMs = 90_000;
 
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const directory = await mkdtemp(join(tmpdir(), 'cle-'));

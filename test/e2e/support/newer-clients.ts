@@ -12,7 +12,8 @@ export function newerClientsIn(directory: string): string {
   const config = join(directory, 'newer-clients');
   mkdirSync(join(config, 'cli-plugins'), { recursive: true });
   for (const name of ['docker-buildx', 'docker-compose']) {
-    symlinkSync(join(plugins, name), join(config, 'cli-plugins', name));
+    const link = join(config, 'cli-plugins', name);
+    if (!existsSync(link)) symlinkSync(join(plugins, name), link);
   }
   return config;
 }
