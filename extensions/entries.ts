@@ -121,7 +121,8 @@ export class Entries {
   }
 
   #find(wanted: (entry: ManifestEntry) => boolean): Entry | undefined {
-    return [...this.#entries.values()].find(({ manifest }) => wanted(manifest));
+    for (const entry of this.#entries.values()) if (wanted(entry.manifest)) return entry;
+    return undefined;
   }
 
   #read(overrides: Overrides): ManifestEntry[] {

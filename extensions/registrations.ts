@@ -55,7 +55,8 @@ export class Registrations {
 
   /** The extension of that name, if it is known and not to be used now. */
   findUnavailable(name: string): Unavailable | undefined {
-    return [...this.#unavailable.keys()].find((one) => namesOf(one).includes(name));
+    for (const one of this.#unavailable.keys()) if (namesOf(one).includes(name)) return one;
+    return undefined;
   }
 
   /** The status of each that is not to be used now. */
@@ -108,7 +109,10 @@ export class Registrations {
   }
 
   #having(name: string): Known | undefined {
-    return this.#known.get(name) ?? [...this.#known.values()].find(({ names }) => names.includes(name));
+    const known = this.#known.get(name);
+    if (known) return known;
+    for (const one of this.#known.values()) if (one.names.includes(name)) return one;
+    return undefined;
   }
 
   /** @throws Conflict, InvalidParameter; then nothing has changed */

@@ -117,7 +117,9 @@ function remoteError(body: Record<string, unknown>, kind: Contract): Failure | '
 
 /** If keys differ only in case, the last one counts, as in Go. */
 function member(body: Record<string, unknown>, key: string): unknown {
-  return Object.entries(body).findLast(([name]) => name.toLowerCase() === key.toLowerCase())?.[1];
+  const folded = key.toLowerCase();
+  const name = Object.keys(body).findLast((one) => one.length === key.length && one.toLowerCase() === folded);
+  return name === undefined ? undefined : body[name];
 }
 
 function classed(failure: Failure, prefix: string, details: Record<string, unknown>): CleatError {

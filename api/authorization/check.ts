@@ -17,7 +17,7 @@ export function authorizationCheck(authorization: Authorization): RequestCheck {
 async function ask(authorization: Authorization, exchange: Exchange): Promise<(answer: Answer) => Promise<void>> {
   const { uri } = exchange;
   const secret = login.test(uri);
-  const body = secret ? undefined : await exchange.declaredBody();
+  const body = secret || !exchange.takesBody ? undefined : await exchange.declaredBody();
   const judge = await authorization.authorize({
     ...exchange.peer,
     method: exchange.method,

@@ -1,7 +1,7 @@
 import type { Extensions } from '@cleat/extensions/service';
 import { callerText, nobody } from '@cleat/protocol/caller';
 import { forbidden, invalidParameter, messageOf, systemError } from '@cleat/protocol/errors';
-import { type AuthorizationRequest, authzKind } from '@cleat/protocol/kinds/authz';
+import { type AuthorizationRequest, type AuthorizationVerdict, authzKind } from '@cleat/protocol/kinds/authz';
 import type { Client } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import { readable } from '@cleat/protocol/untrusted';
@@ -45,9 +45,10 @@ export function openAuthorization({
 
   /** As dockerd does, one that is named twice is asked once. */
   function plugins(): string[] {
-    const named = new Set(config.authorizationPlugins ?? []);
-    for (const name of asked) if (!named.has(name)) asked.delete(name);
-    return [...named].filter((name) => {
+    const named = config.authorizationPlugins ?? [];
+    for (const name of asked) if (!named.includes(name)) asked.delete(name);
+    return named.filter((name, at) => {
+      if (named.indexOf(name) !== at) return false;
       if (isDisabled(name)) return !asked.has(name);
       asked.add(name);
       return true;
@@ -56,31 +57,36 @@ export function openAuthorization({
 
   async function ask(question: Question, message: AuthorizationRequest): Promise<void> {
     for (const plugin of plugins()) {
-      const by = `authorizer ${plugin}`;
-      const facts = {
-        plugin,
-        caller: callerText(message.Caller ?? nobody),
-        method: message.RequestMethod,
-        uri: message.RequestUri,
-      };
-      const verdict = await verdictOf(plugin, question, message).catch((cause: unknown) => {
-        const reason = readable(messageOf(cause), maxMessage);
-        const why = `plugin ${plugin} failed with error: ${reason}`;
-        log.error('a request was refused because an authorization plugin failed', { ...facts, question, error: why });
-        throw systemError(why, { cause, details: asDetails({ by, reason, denied: false }) });
-      });
-      if (verdict.Allow) continue;
-      const reason = readable(verdict.Msg ?? '', maxMessage);
-      log.warn('an authorization plugin denied a request', { ...facts, question, reason });
-      throw forbidden(`authorization denied by plugin ${plugin}: ${reason}`, {
-        details: asDetails({ by, reason, denied: true }),
-      });
+      let verdict: AuthorizationVerdict;
+      try {
+        const client = extensions.ready(authzKind, plugin) ?? (await arrival(plugin));
+        verdict = await client[question](message);
+      } catch (cause) {
+        throw failure(plugin, question, message, cause);
+      }
+      if (!verdict.Allow) throw denial(plugin, question, message, verdict);
     }
   }
 
-  async function verdictOf(plugin: string, question: Question, message: AuthorizationRequest) {
-    const client = extensions.ready(authzKind, plugin) ?? (await arrival(plugin));
-    return await client[question](message);
+  function failure(plugin: string, question: Question, message: AuthorizationRequest, cause: unknown): Error {
+    const reason = readable(messageOf(cause), maxMessage);
+    const why = `plugin ${plugin} failed with error: ${reason}`;
+    const facts = factsOf(plugin, question, message);
+    log.error('a request was refused because an authorization plugin failed', { ...facts, error: why });
+    return systemError(why, { cause, details: asDetails({ by: `authorizer ${plugin}`, reason, denied: false }) });
+  }
+
+  function denial(
+    plugin: string,
+    question: Question,
+    message: AuthorizationRequest,
+    { Msg = '' }: AuthorizationVerdict,
+  ): Error {
+    const reason = readable(Msg, maxMessage);
+    log.warn('an authorization plugin denied a request', { ...factsOf(plugin, question, message), reason });
+    return forbidden(`authorization denied by plugin ${plugin}: ${reason}`, {
+      details: asDetails({ by: `authorizer ${plugin}`, reason, denied: true }),
+    });
   }
 
   async function arrival(plugin: string): Promise<Client<typeof authzKind>> {
@@ -102,6 +108,15 @@ export function openAuthorization({
     },
   };
 }
+
+/** For a line of the log. */
+const factsOf = (plugin: string, question: Question, message: AuthorizationRequest) => ({
+  plugin,
+  question,
+  caller: callerText(message.Caller ?? nobody),
+  method: message.RequestMethod,
+  uri: message.RequestUri,
+});
 
 /** Empty members are left out, as Go's `omitempty` does. */
 function requestMessage(request: ApiRequest): AuthorizationRequest {

@@ -17,6 +17,13 @@ export interface Carrier {
   call(path: string, body: string, ending: Ending, repeatable?: boolean): Promise<Reply>;
 
   /**
+   * As {@link call}, if the message can be sent at once; without a promise, in whose turn others run first.
+   * @param outcome hears the end of it, once
+   * @returns false when nothing was done
+   */
+  callNow?(path: string, body: string, ending: Ending, repeatable: boolean, outcome: CallOutcome): boolean;
+
+  /**
    * Sends one message whose answer is a stream of raw bytes; the signal also ends the stream.
    * @param upload a body that is one, too; it is read at the other side's pace, and its errors end the call
    */
@@ -28,6 +35,12 @@ export interface Carrier {
   ): Promise<Reply | { stream: AsyncIterable<Uint8Array> }>;
 
   close(): Promise<void>;
+}
+
+/** Hears how a call ended: with the answer, or with what {@link Carrier.call} throws. Must not throw. */
+export interface CallOutcome {
+  answered(reply: Reply): void;
+  failed(error: unknown): void;
 }
 
 /**

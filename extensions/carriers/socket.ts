@@ -6,16 +6,24 @@ import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { asciiJson, messageHeader, pluginMediaType } from '@cleat/protocol/dispatch';
 import { owned } from '@cleat/protocol/guard';
 import type { Address } from './address.js';
-import { type Carrier, TransportError } from './carrier.js';
+import { type CallOutcome, type Carrier, TransportError } from './carrier.js';
 import { isSecure, type Ways, waysTo } from './connect.js';
 import { transportFailure, wasUnread } from './failure.js';
-import { KeptConnection, Over } from './kept/connection.js';
+import { Broken, KeptConnection, type Outcome, Over } from './kept/connection.js';
 
 /** More than any answer needs; a plugin that sends more is broken or hostile. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
 /** Connections at once: an extension that hangs must not use up what the process may open, and others need. */
 const maxConnections = 256;
+
+/** A message, and how it may be sent. */
+interface Message {
+  readonly path: string;
+  readonly body: string;
+  readonly ending: Ending;
+  readonly repeatable: boolean;
+}
 
 /** Loaded by the first extension that speaks TLS, which few do. */
 const https = () => process.getBuiltinModule('node:https');
@@ -49,14 +57,33 @@ export class SocketCarrier implements Carrier {
   async call(path: string, body: string, ending: Ending, repeatable = false): Promise<Reply> {
     const done = this.#turns.takeNow() ?? (await this.#turns.take(ending.signal));
     try {
-      const shares = repeatable || (this.#keeps && this.#address.type === 'unix');
-      if (!shares) return await this.#alone(path, body, ending.signal);
-      return await this.#together(path, body, ending, repeatable);
+      if (!this.#shares(repeatable)) return await this.#alone(path, body, ending.signal);
+      return await this.#together({ path, body, ending, repeatable });
     } finally {
-      done();
-      // Another caller may wait for this very connection to end.
-      if (this.#open.size > 0) this.#closeIdle();
+      this.#done(done);
     }
+  }
+
+  callNow(path: string, body: string, ending: Ending, repeatable: boolean, { answered, failed }: CallOutcome): boolean {
+    if (this.#closed || !this.#kept || !this.#shares(repeatable)) return false;
+    const done = this.#turns.takeNow();
+    const connection = done && this.#takeKept();
+    if (!connection) {
+      done?.();
+      return false;
+    }
+    this.#open.add(connection);
+    connection.ask(path, body, ending, (outcome) => {
+      if ('text' in outcome) {
+        this.#answered(connection);
+        this.#done(done);
+        answered(outcome);
+      } else {
+        const told = this.#told(connection, { path, body, ending, repeatable }, outcome);
+        told.finally(() => this.#done(done)).then(answered, failed);
+      }
+    });
+    return true;
   }
 
   async stream(path: string, body: string, signal: AbortSignal, upload?: AsyncIterable<Uint8Array>) {
@@ -78,18 +105,43 @@ export class SocketCarrier implements Carrier {
     for (const one of this.#open) one.destroy();
   }
 
+  /** Whether a message may share a connection. */
+  #shares(repeatable: boolean): boolean {
+    return repeatable || (this.#keeps && this.#address.type === 'unix');
+  }
+
+  #done(done: () => void): void {
+    done();
+    // Another caller may wait for this very connection to end.
+    if (this.#open.size > 0) this.#closeIdle();
+  }
+
   /** Asks on the kept connection, or on one that will be kept. */
-  async #together(path: string, body: string, ending: Ending, repeatable: boolean): Promise<Reply> {
+  async #together(message: Message): Promise<Reply> {
     this.#refuseIfClosed();
     const connection = this.#takeKept() ?? new KeptConnection(this.#ways);
     this.#open.add(connection);
+    const { path, body, ending } = message;
+    const outcome = await new Promise<Outcome>((resolve) => connection.ask(path, body, ending, resolve));
+    return await this.#told(connection, message, outcome);
+  }
+
+  #answered(connection: KeptConnection): void {
+    if (connection.wasReused) this.#keeps = true;
+    this.#open.delete(connection);
+    this.#giveBack(connection);
+  }
+
+  /** The answer that an outcome means, or leads to. @throws what {@link call} does */
+  async #told(connection: KeptConnection, message: Message, outcome: Outcome): Promise<Reply> {
+    const { path, body, ending, repeatable } = message;
     try {
-      const answer = await connection.ask(path, body, ending);
-      if (connection.wasReused) this.#keeps = true;
-      return 'text' in answer ? answer : await this.#alone(path, body, ending.signal, answer);
-    } catch (error) {
-      if (error instanceof Over) throw error.reason;
-      if (connection.wasHandedOver) throw error;
+      if (outcome instanceof Over) throw outcome.reason;
+      if (!(outcome instanceof Broken)) {
+        if (connection.wasReused) this.#keeps = true;
+        return 'text' in outcome ? outcome : await this.#alone(path, body, ending.signal, outcome);
+      }
+      const { error } = outcome;
       // The kept connection was closed at the other end meanwhile, which says nothing about who listens there now.
       const stale = connection.wasReused && !connection.wasAnswering;
       const sent = connection.wasConnected && !(stale && wasUnread(error, this.#address));

@@ -29,10 +29,12 @@ export const AuthorizationRequest = Type.Object({
 });
 export type AuthorizationRequest = Static<typeof AuthorizationRequest>;
 
-const Verdict = Type.Object({
+const AuthorizationVerdict = Type.Object({
   Allow: Type.Boolean(),
   Msg: Type.Optional(Type.String({ description: 'Why not, for the user.' })),
 });
+
+export type AuthorizationVerdict = Static<typeof AuthorizationVerdict>;
 
 /** Every request of every client waits for it. */
 const deadlineMs = seconds(10);
@@ -56,7 +58,7 @@ export const authzKind = {
       about: 'May this request be served? Asked before it is.',
       since: 'Docker 1.10',
       request: AuthorizationRequest,
-      response: Verdict,
+      response: AuthorizationVerdict,
       deadlineMs,
       idempotent: true,
     },
@@ -64,7 +66,7 @@ export const authzKind = {
       about: 'May its answer be sent? Asked with the same members and those of the response.',
       since: 'Docker 1.10',
       request: AuthorizationRequest,
-      response: Verdict,
+      response: AuthorizationVerdict,
       deadlineMs,
       idempotent: true,
     },

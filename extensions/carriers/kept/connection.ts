@@ -24,13 +24,16 @@ export class Over {
 /** Work on a connection belongs to none of those who use it, not even to the first. */
 const nobodys = new AsyncResource('kept connection of an extension');
 
-/** Somebody waits for an answer. */
-interface Waiting {
-  resolve(answer: Reply | Duplex): void;
-  reject(error: unknown): void;
-  /** Its caller no longer ends the wait. */
-  release(): void;
+/** No answer came. */
+export class Broken {
+  constructor(readonly error: unknown) {}
 }
+
+/** An answer, the rest of the connection if Node's client has to read it, or why there is neither. */
+export type Outcome = Reply | Duplex | Over | Broken;
+
+/** Hears an outcome, once, as soon as it is known: a promise would let others run first. Must not throw. */
+export type OnOutcome = (outcome: Outcome) => void;
 
 /**
  * A connection to an extension that stays, for one message after the other. What most extensions answer is read here,
@@ -39,7 +42,10 @@ interface Waiting {
 export class KeptConnection {
   readonly #host: string;
   readonly #socket: Socket;
-  #waiting: Waiting | undefined;
+  /** Somebody waits for an answer. */
+  #waiting: OnOutcome | undefined;
+  /** Has that caller's ending forget the wait. */
+  #release: (() => void) | undefined;
   /** An answer of which a part has come. */
   #coming: { readonly head: PlainHead; readonly body: Buffer; size: number } | undefined;
   #keptMs = keptMs;
@@ -82,45 +88,34 @@ export class KeptConnection {
     return this.#answering;
   }
 
-  /** Whether Node's client has it. */
-  get wasHandedOver(): boolean {
-    return this.#handedOver;
-  }
-
   /** Whether another message can be sent on it. */
   get isFree(): boolean {
     return !(this.#waiting || this.#handedOver || this.#socket.destroyed) && this.#socket.writableLength === 0;
   }
 
-  /**
-   * Sends a message while it {@link isFree}.
-   * @returns the answer, or the rest of the connection if Node's client has to read it
-   * @throws Over with the reason of the ending; else what broke the connection
-   */
-  ask(path: string, body: string, ending: Ending): Promise<Reply | Duplex> {
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = { resolve, reject, release: () => {} };
-      this.#waiting = waiting;
-      waiting.release = ending.whenOver((reason) => {
-        this.#socket.destroy();
-        this.#settle()?.reject(new Over(reason));
-      });
-      // It was over already.
-      if (this.#waiting !== waiting) return;
-      this.#reused = this.#served > 0;
-      this.#answering = false;
-      const length = Buffer.byteLength(body);
-      const request = `POST ${path} HTTP/1.1\r\n${headers}Content-Length: ${length}\r\nHost: ${this.#host}\r\n\r\n${body}`;
-      // ASCII is sent quicker as such.
-      this.#socket.write(request, length === body.length ? 'latin1' : 'utf8');
+  /** Sends a message while it {@link isFree}. */
+  ask(path: string, body: string, ending: Ending, onOutcome: OnOutcome): void {
+    this.#waiting = onOutcome;
+    const release = ending.whenOver((reason) => {
+      this.#socket.destroy();
+      this.#settle(new Over(reason));
     });
+    // It was over already.
+    if (this.#waiting !== onOutcome) return;
+    this.#release = release;
+    this.#reused = this.#served > 0;
+    this.#answering = false;
+    const length = Buffer.byteLength(body);
+    const request = `POST ${path} HTTP/1.1\r\n${headers}Content-Length: ${length}\r\nHost: ${this.#host}\r\n\r\n${body}`;
+    // ASCII is sent quicker as such.
+    this.#socket.write(request, length === body.length ? 'latin1' : 'utf8');
   }
 
   /** Closes it, and tells the caller that waits for an answer, unless it was handed over: its reader closes it then. */
   destroy(): void {
     if (this.#handedOver) return;
     this.#socket.destroy();
-    this.#settle()?.reject(new Error('it was closed'));
+    this.#settle(new Broken(new Error('it was closed')));
   }
 
   readonly #onData = (bytes: Buffer): void => {
@@ -158,7 +153,7 @@ export class KeptConnection {
     if (this.#socket.writableLength > 0) this.#socket.destroy();
     this.#keep(keptSeconds);
     this.#served++;
-    this.#settle()?.resolve({ status, text });
+    this.#settle({ status, text });
   }
 
   /** As the other side says how long it keeps it: less, so that nobody writes while it closes. */
@@ -173,25 +168,25 @@ export class KeptConnection {
   #handOver(bytes: Buffer): void {
     this.#handedOver = true;
     this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).setTimeout(0);
-    this.#settle()?.resolve(takenOver(this.#socket, bytes));
+    this.#settle(takenOver(this.#socket, bytes));
   }
 
   readonly #onEnd = (): void => {
     this.#socket.destroy();
-    this.#settle()?.reject(new Error(this.#coming ? 'its answer broke off' : 'socket hang up'));
+    this.#settle(new Broken(new Error(this.#coming ? 'its answer broke off' : 'socket hang up')));
   };
 
   /** Stays: what fails while nobody waits is seen when the connection is to be used. */
   readonly #onError = (error: Error): void => {
-    this.#settle()?.reject(error);
+    this.#settle(new Broken(error));
   };
 
-  /** Ends the wait for an answer. @returns the caller, who has to be told */
-  #settle(): Waiting | undefined {
+  /** Ends the wait for an answer, if somebody waits. */
+  #settle(outcome: Outcome): void {
     const waiting = this.#waiting;
-    this.#waiting = undefined;
-    this.#coming = undefined;
-    waiting?.release();
-    return waiting;
+    const release = this.#release;
+    this.#waiting = this.#release = this.#coming = undefined;
+    release?.();
+    waiting?.(outcome);
   }
 }
