@@ -150,6 +150,7 @@ export async function openEngine(
         maxAgeMs: config.eventsMaxAgeMs,
       }),
       caller,
+      store,
       daemon: { id: config.engineId, name: config.name },
     });
     closers.push(['events', () => events.close()]);

@@ -9,7 +9,7 @@ import type { RuntimePlugins, Runtimes } from '../oci/runtimes.js';
 import type { Spool } from '../spool/service.js';
 import type { VolumeHost, Volumes } from '../volumes/service.js';
 import type { ContainerPaths } from './paths.js';
-import type { Container } from './state/container.js';
+import type { Told } from './state/announce.js';
 import type { Registry } from './state/registry.js';
 import type { RunWatchers } from './watchers.js';
 
@@ -44,5 +44,5 @@ export interface Context extends ContainersDeps {
   /** Clearing up that is under way. */
   readonly background: Set<Promise<void>>;
   /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */
-  emit(container: Container, action: string, more?: Record<string, string>, at?: Date): void;
+  emit(container: Told, action: string, more?: Record<string, string>, at?: Date): void;
 }

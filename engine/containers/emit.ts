@@ -1,9 +1,9 @@
 import type { Events } from '../events/service.js';
-import type { Container } from './state/container.js';
+import type { Told } from './state/announce.js';
 
 /** Publishes a container event with what Docker's carry: all labels, `image`, `name`, and `more`. */
 export function emitterFor(events: Events) {
-  return (container: Container, action: string, more: Record<string, string> = {}, at?: Date): void => {
+  return (container: Told, action: string, more: Record<string, string> = {}, at?: Date): void => {
     const { config, name } = container.record;
     events.publish({
       type: 'container',

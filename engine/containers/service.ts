@@ -119,9 +119,8 @@ export interface WatchedRun {
   paused(): boolean;
   /** As `inspect` shows it; undefined: it has none. */
   health(): Health | undefined;
-  saveHealth(health: Health | undefined): void;
-  /** Publishes an event of this container. */
-  emit(action: string): void;
+  /** @param action an event that tells of it */
+  saveHealth(health: Health | undefined, action?: string): void;
 }
 
 export interface CreateOptions {

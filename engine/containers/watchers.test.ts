@@ -6,7 +6,11 @@ import { RunWatchers } from './watchers.js';
 
 test('a watcher that throws is logged, and keeps nobody from being told', () => {
   const told: string[] = [];
-  const context = { emit() {}, log: { ...silentLogger, error: (text: string) => void told.push(text) } };
+  const context = {
+    emit() {},
+    events: { together: <T>(work: () => T) => work() },
+    log: { ...silentLogger, error: (text: string) => void told.push(text) },
+  };
   const container = { id: 'x', record: { id: 'x', config: {}, state: { ...newLife } } } as unknown as Container;
   const fail = () => {
     throw new Error('no');

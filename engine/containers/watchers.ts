@@ -1,11 +1,13 @@
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import type { Events } from '../events/service.js';
 import type { RunWatcher, WatchedRun } from './service.js';
 import type { Announcer } from './state/announce.js';
 import type { Container } from './state/container.js';
 
 /** The parts for telling them. */
 interface WatchContext extends Pick<Announcer, 'emit'> {
+  readonly events: Pick<Events, 'together'>;
   readonly log: Logger;
 }
 
@@ -47,11 +49,13 @@ function watchedRun(context: WatchContext, container: Container): WatchedRun {
     startedAt: record.state.startedAt,
     paused: () => record.state.status === 'paused',
     health: () => record.state.health,
-    saveHealth(health) {
+    saveHealth(health, action) {
       if (health) record.state.health = health;
       else delete record.state.health;
-      container.note();
+      context.events.together(() => {
+        if (action !== undefined) context.emit(container, action);
+        container.note();
+      });
     },
-    emit: (action) => context.emit(container, action),
   };
 }

@@ -1,5 +1,6 @@
 import type { EventMessage } from '@cleat/protocol/api/event';
 import type { Caller } from '@cleat/protocol/caller';
+import type { Store } from '../store/service.js';
 import { nowNanos, toNanos } from '../time.js';
 import { eventFilter } from './filter.js';
 import { Journal, type JournalOptions } from './journal.js';
@@ -7,6 +8,7 @@ import { makeEvent } from './line.js';
 import { type Reading, read } from './reader.js';
 import { Recent } from './recent.js';
 import type { EventQuery, Events, EventsStats, NewEvent } from './service.js';
+import { type Announced, UntoldEvents } from './untold.js';
 import { Waiting } from './waiting.js';
 
 /** The clock may be set back; so far, times go on from the newest event's instead. */
@@ -15,6 +17,8 @@ const setBackNanos = 60_000_000_000n;
 export interface EventsOptions extends JournalOptions {
   /** Tells for which client the present code runs. */
   caller?: () => Caller | undefined;
+  /** Has the records that events tell of; without it, an event may be lost that one was going to tell of. */
+  store?: Pick<Store, 'collection' | 'together'>;
   /** The engine, in events that are about these events. */
   daemon?: { readonly id: string; readonly name: string };
 }
@@ -24,6 +28,9 @@ class JournaledEvents implements Events {
   readonly #caller: () => Caller | undefined;
   readonly #daemon: { readonly id: string; readonly name: string };
   readonly #recent: Recent;
+  readonly #untold: UntoldEvents | undefined;
+  /** Published in {@link together}, which goes on; the innermost last. */
+  readonly #announced: Announced[][] = [];
   readonly #waiting = new Waiting();
   #published = 0;
   #subscribers = 0;
@@ -34,14 +41,46 @@ class JournaledEvents implements Events {
     this.#recent = new Recent(this.#journal.tail);
     this.#caller = options.caller ?? (() => undefined);
     this.#daemon = options.daemon ?? { id: '', name: '' };
+    this.#untold = options.store && new UntoldEvents(options.store);
+    const holds = (event: number) => this.holds(event);
+    this.#untold?.recover(
+      holds,
+      () => this.next,
+      (event) => this.#append(event),
+    );
   }
 
-  publish(event: NewEvent): EventMessage {
-    const time = this.#timeFor(event.at ? toNanos(event.at) : nowNanos());
-    const { type, action, id, attributes } = event;
-    const entry = this.#journal.append((seq) =>
-      makeEvent(type, action, id, attributes, time, this.#caller(), this.#journal.epochs.cursorOf(seq)),
-    );
+  publish({ at, ...event }: NewEvent): EventMessage {
+    const time = at ? toNanos(at) : nowNanos();
+    const announced = { ...event, time: String(time), caller: this.#caller() };
+    const together = this.#announced.at(-1);
+    if (!together) return this.#append(announced);
+    together.push(announced);
+    return asMessage(announced, time);
+  }
+
+  together<T>(work: () => T): T {
+    const announced: Announced[] = [];
+    this.#announced.push(announced);
+    let result: T;
+    try {
+      const present = () => ({ next: this.#journal.next, events: this.#announced.flat() });
+      // An outer one has them kept already.
+      result = this.#untold && this.#announced.length === 1 ? this.#untold.with(work, present) : work();
+    } finally {
+      this.#announced.pop();
+    }
+    const outer = this.#announced.at(-1);
+    for (const event of announced) {
+      if (outer) outer.push(event);
+      else this.#append(event);
+    }
+    return result;
+  }
+
+  #append(announced: Announced): EventMessage {
+    const time = this.#timeFor(BigInt(announced.time));
+    const entry = this.#journal.append((seq) => asMessage(announced, time, this.#journal.epochs.cursorOf(seq)));
     this.#published++;
     this.#recent.add(entry);
     this.#waiting.wake();
@@ -73,7 +112,7 @@ class JournaledEvents implements Events {
   }
 
   get next(): number {
-    return this.#journal.next;
+    return this.#announced.reduce((next, { length }) => next + length, this.#journal.next);
   }
 
   get cursor(): string {
@@ -109,6 +148,9 @@ class JournaledEvents implements Events {
     }
   }
 }
+
+const asMessage = ({ type, action, id, attributes, caller }: Announced, time: bigint, cursor?: string): EventMessage =>
+  makeEvent(type, action, id, attributes, time, caller, cursor);
 
 /** Opens the journal in `directory`, made when it is not there. */
 export function openEvents(options: EventsOptions): Events {

@@ -10,6 +10,14 @@ export interface Events {
   publish(event: NewEvent): EventMessage;
 
   /**
+   * Does work that writes records and publishes what tells of that; synchronous. Its events are in the journal when it
+   * is done, and nowhere if it throws. The records that it writes after an event was published are kept together with
+   * that event: an engine that is killed before the event is in the journal has its successor publish it. So publish
+   * first, then write; in one transaction, where there are several records.
+   */
+  together<T>(work: () => T): T;
+
+  /**
    * Past events between `since` and `until`, or those after `cursor`, then, unless `until` has passed, live ones until
    * `signal` aborts or `until` comes; some at a time, never none. Filters as in `GET /events`: keys config container
    * daemon event image label network node plugin scope secret service type volume. The subscription holds from the call
@@ -25,7 +33,7 @@ export interface Events {
   /** Number of the newest event; 0: there is none yet. */
   readonly last: number;
 
-  /** The number that the next event is going to have. */
+  /** The number that the next event is going to have; in {@link together}, after those that it has published so far. */
   readonly next: number;
 
   /**

@@ -21,10 +21,9 @@ function patient(check: object, answers: (number | 'hang' | 'flood' | 'slow star
     startedAt,
     paused: () => false,
     health: () => health,
-    saveHealth(now) {
+    saveHealth(now, action) {
       health = now;
-    },
-    emit(action) {
+      if (action === undefined) return;
       events.push(action);
       seen.push(structuredClone(health));
     },

@@ -107,6 +107,6 @@ function judge(run: WatchedRun, probe: Probe, result: Result, inStartPeriod: boo
   const streak = healthy ? 0 : inStartPeriod ? before.FailingStreak : before.FailingStreak + 1;
   const unhealthy = !healthy && !inStartPeriod && streak >= probe.retries;
   const Status = healthy ? 'healthy' : unhealthy ? 'unhealthy' : before.Status;
-  run.saveHealth({ Status, FailingStreak: streak, Log: [...before.Log, result].slice(-keptResults) });
-  if (Status !== before.Status) run.emit(`health_status: ${Status}`);
+  const health = { Status, FailingStreak: streak, Log: [...before.Log, result].slice(-keptResults) };
+  run.saveHealth(health, Status === before.Status ? undefined : `health_status: ${Status}`);
 }

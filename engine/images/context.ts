@@ -71,8 +71,14 @@ export class Context {
   /** An event with Docker's attributes: the image's labels and `name`. */
   publish(action: ImageAction, id: ImageId, name: string = id): void {
     if (this.#isBuilders && action !== 'tag') return;
-    const labels = this.catalog.get(id)?.config.config?.Labels ?? {};
+    // Docker's delete event carries no labels: the image is gone by then.
+    const labels = (action !== 'delete' && this.catalog.get(id)?.config.config?.Labels) || {};
     this.#events.publish({ type: 'image', action, id, attributes: { ...labels, name } });
+  }
+
+  /** As {@link Events.together}. */
+  together<T>(work: () => T): T {
+    return this.#events.together(work);
   }
 
   /** Pull and push name the reference, not the image, as the event's actor. */

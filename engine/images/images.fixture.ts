@@ -36,6 +36,7 @@ export async function openBench(config: Partial<RegistriesConfig & LayersConfig>
       published.push(event);
       return { Type: event.type, Action: event.action } as EventMessage;
     },
+    together: (work) => work(),
     last: 0,
     next: 1,
     cursor: '',

@@ -121,13 +121,12 @@ function refuseWhileUsed(context: Pick<Context, 'catalog' | 'usage'>, image: Ima
 
 /** @returns whether other references remain, so that the image stays */
 function untagByName(
-  context: Pick<Context, 'catalog' | 'publish'>,
+  context: Pick<Context, 'catalog' | 'publish' | 'together'>,
   image: Image,
   given: Reference,
   records: ImageDeleteItem[],
 ): boolean {
-  const reference = context.catalog.untag(given);
-  context.publish('untag', image.id);
+  const reference = untag(context, image, given);
   records.push({ Untagged: familiar(reference) });
   let rest = context.catalog.references(image.id);
   const repository = repositoryOf(reference);
@@ -143,10 +142,20 @@ function untagByName(
   return rest.length > 0;
 }
 
-function untagAll(context: Pick<Context, 'catalog' | 'publish'>, image: Image, records: ImageDeleteItem[]): void {
-  for (const reference of context.catalog.references(image.id)) {
-    context.catalog.untag(reference);
+function untag(context: Pick<Context, 'catalog' | 'publish' | 'together'>, image: Image, given: Reference): Reference {
+  return context.together(() => {
     context.publish('untag', image.id);
+    return context.catalog.untag(given);
+  });
+}
+
+function untagAll(
+  context: Pick<Context, 'catalog' | 'publish' | 'together'>,
+  image: Image,
+  records: ImageDeleteItem[],
+): void {
+  for (const reference of context.catalog.references(image.id)) {
+    untag(context, image, reference);
     records.push({ Untagged: familiar(reference) });
   }
 }
@@ -169,9 +178,10 @@ async function removeImage(
   const parent = image.record.parent === undefined ? undefined : context.catalog.get(image.record.parent);
   untagAll(context, image, records);
   const needed = layerStacks(context, image.id);
-  // Docker's delete event carries no labels: the image is gone by then.
-  context.catalog.remove(image.id, context.usage(image.id).length > 0);
-  context.publish('delete', image.id);
+  context.together(() => {
+    context.publish('delete', image.id);
+    context.catalog.remove(image.id, context.usage(image.id).length > 0);
+  });
   records.push({ Deleted: image.id });
   const { diff_ids: diffIds } = image.config.rootfs;
   for (const chain of chainIds(diffIds).reverse()) {

@@ -49,7 +49,7 @@ export function parentOf({ catalog }: Pick<Context, 'catalog'>, { record }: Imag
 
 /** `POST /images/{name}/tag`. @throws NotFound, InvalidParameter, Forbidden */
 export function tag(
-  context: Pick<Context, 'catalog' | 'publish'>,
+  context: Pick<Context, 'catalog' | 'publish' | 'together'>,
   text: string,
   repository: string,
   name: string,
@@ -61,6 +61,8 @@ export function tag(
   refuseReserved(reference);
   // An ID is one image; but that of what a name stands for is the name's.
   const isWhole = byName || !context.catalog.isCompanion(image.id);
-  context.catalog.tag(reference, image.id, isWhole ? target : undefined);
-  context.publish('tag', image.id, familiar(reference));
+  context.together(() => {
+    context.publish('tag', image.id, familiar(reference));
+    context.catalog.tag(reference, image.id, isWhole ? target : undefined);
+  });
 }

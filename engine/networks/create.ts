@@ -19,6 +19,8 @@ import { endpointName, isPredefined } from './resource.js';
 export interface CreateOptions {
   predefined?: boolean;
   madeFrom?: string;
+  /** An event tells of it. */
+  told?: boolean;
 }
 
 /** The parts for making a network, step by step. */
@@ -42,7 +44,10 @@ export async function createNetwork(
   try {
     const record = await prepare(context, name, request, template, options);
     if (!record.configOnly) await build(context, record, template?.ipam.config ?? request.IPAM?.Config ?? []);
-    context.registry.put(record);
+    context.events.together(() => {
+      if (options.told) context.emit('create', record);
+      context.registry.put(record);
+    });
     context.building.delete(record.id);
     return record;
   } finally {
@@ -134,11 +139,15 @@ const poolReleases = (record: NetworkRecord): DriverMessage[] => [
 
 /** Takes away what a creation or a removal left that a kill of the engine cut short. */
 export async function clearUnfinished(
-  context: Pick<NetworksContext, 'building' | 'outbox' | 'registry'>,
+  context: Pick<NetworksContext, 'building' | 'emit' | 'events' | 'outbox' | 'registry'>,
 ): Promise<void> {
   for (const [id, record] of context.building.entries()) {
-    if (!context.registry.byId(record.id)) await context.outbox.send([...poolReleases(record), networkRemoval(record)]);
-    context.building.delete(id);
+    if (context.registry.byId(record.id)) {
+      context.building.delete(id);
+      continue;
+    }
+    await context.outbox.send([...poolReleases(record), networkRemoval(record)]);
+    forgetUnfinished(context, record);
   }
 }
 
@@ -204,17 +213,27 @@ export async function removeNetwork(
   }
   refuseActive(context, record);
   refuseConfigurationInUse(context, record);
+  // Docker tells of a configuration's beginning alone.
   if (record.configOnly) return context.registry.delete(record.id);
   await context.outbox.settle(record.driver);
   // Meanwhile somebody may have removed it, or joined it.
   if (!context.registry.byId(record.id)) throw notFound(`network ${record.name} not found`);
   refuseActive(context, record);
   // As far as it has come, a kill of the engine cannot undo it.
-  context.building.put(record.id, record);
+  const leaving: NetworkRecord = { ...record, ...(!predefined && { leaving: true }) };
+  context.building.put(record.id, leaving);
   context.registry.delete(record.id);
   await context.outbox.send(poolReleases(record));
   await context.outbox.send([networkRemoval(record)]);
-  context.building.delete(record.id);
+  forgetUnfinished(context, leaving);
+}
+
+/** A network that was to leave has left: that is told now. */
+function forgetUnfinished(context: Pick<NetworksContext, 'building' | 'emit' | 'events'>, record: NetworkRecord): void {
+  context.events.together(() => {
+    if (record.leaving) context.emit('destroy', record);
+    context.building.delete(record.id);
+  });
 }
 
 /** @throws Forbidden while containers are on the network */

@@ -31,11 +31,6 @@ export type { NetworksDeps } from './context.js';
 export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
   const context = new NetworksContext(deps);
   const inUse = ({ id }: NetworkRecord) => context.endpointsOn(id).length > 0;
-  const remove = async (network: NetworkRecord) => {
-    await removeNetwork(context, network);
-    // Docker tells of a configuration's beginning alone.
-    if (!network.configOnly) context.emit('destroy', network);
-  };
   /** A driver holds and serves what is published, also while nobody asks it for anything. */
   const wake = (driver: string) => {
     context.drivers
@@ -77,9 +72,8 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     },
 
     async create(request) {
-      const network = await createNetwork(context, request);
+      const network = await createNetwork(context, request, { told: true });
       expectNames(context, [network]);
-      context.emit('create', network);
       return { Id: network.id, Warning: '' };
     },
 
@@ -100,7 +94,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       };
     },
 
-    remove: (ref) => remove(context.registry.find(ref)),
+    remove: (ref) => removeNetwork(context, context.registry.find(ref)),
 
     ofDriver: (driver) =>
       context.registry
@@ -112,7 +106,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       for (const network of context.registry.all().filter(pruneFilter(filters))) {
         if (isPredefined(network.name) || inUse(network)) continue;
         try {
-          await remove(network);
+          await removeNetwork(context, network);
           NetworksDeleted.push(network.name);
         } catch (error) {
           context.log.warn('a network could not be pruned', { network: network.name, error: messageOf(error) });

@@ -45,6 +45,8 @@ export interface NetworkRecord {
   asking?: boolean;
   /** Predefined networks: the configuration that they were made from; another one makes them anew. */
   madeFrom?: string;
+  /** A user had it removed, which is under way. */
+  leaving?: true;
 }
 
 export type Family = 'ipv4' | 'ipv6';

@@ -128,7 +128,10 @@ export async function openBench(): Promise<Bench> {
     const plugins = openPlugins({
       directory: join(root, 'saved'),
       log,
-      events: { publish: (event: NewEvent) => void events.push(event) } as unknown as Events,
+      events: {
+        publish: (event: NewEvent) => void events.push(event),
+        together: (work: () => unknown) => work(),
+      } as unknown as Events,
       registry,
       content,
       layers: await openLayers({ directory: join(root, 'layers'), content, store, users: [registry], log }),

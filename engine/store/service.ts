@@ -10,6 +10,10 @@ export interface Store {
   collection<T extends object>(name: string): Collection<T>;
   /** All writes of `work` or, when it throws, none. `work` must be synchronous. */
   transaction<R>(work: () => R): R;
+  /**
+   * As `work` alone, but each transaction that it makes also has the writes of `more`: all of them, or none.
+   */
+  together<R>(work: () => R, more: () => void): R;
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
   close(): Promise<void>;

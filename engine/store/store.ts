@@ -33,6 +33,8 @@ class LoggedStore implements Store {
   readonly #collections = new Map<string, LoggedCollection>();
   /** The writes of transactions under way; the innermost last. */
   readonly #drafts: Writes[] = [];
+  /** Write what goes with every transaction at present. */
+  readonly #riders: (() => void)[] = [];
   /** In the log's present generation. */
   #recent = new Writes();
   /** In the generation before it, until its checkpoint is on disk. */
@@ -89,6 +91,7 @@ class LoggedStore implements Store {
     let result: R;
     try {
       result = work();
+      if (this.#drafts.length === 1 && !draft.empty) this.#ride();
     } finally {
       this.#drafts.pop();
     }
@@ -96,6 +99,15 @@ class LoggedStore implements Store {
     if (outer) outer.apply(draft.changes());
     else if (!draft.empty) this.#commit(draft);
     return result;
+  }
+
+  together<R>(work: () => R, more: () => void): R {
+    this.#riders.push(more);
+    try {
+      return work();
+    } finally {
+      this.#riders.pop();
+    }
   }
 
   read(collection: string, key: string): string | undefined {
@@ -144,6 +156,10 @@ class LoggedStore implements Store {
     this.#log.close();
     await this.#base.close();
     soundEnough(this.#path);
+  }
+
+  #ride(): void {
+    for (const rider of this.#riders) rider();
   }
 
   *#layers(): Generator<Writes> {

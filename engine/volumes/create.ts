@@ -104,8 +104,10 @@ async function make(
     createdAt: createdAt(volume) ?? wholeSeconds(nowNanos()),
     mountpoint: volume?.Mountpoint ?? '',
   };
-  context.records.put(name, record);
-  context.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: driverName } });
+  context.events.together(() => {
+    context.events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: driverName } });
+    context.records.put(name, record);
+  });
   return resourceOf(record, volume);
 }
 

@@ -11,9 +11,11 @@ export function forgetVolume(
   context: Pick<Context, 'records' | 'unmounts' | 'events'>,
   { name, driver }: Pick<VolumeRecord, 'name' | 'driver'>,
 ): void {
-  context.records.delete(name);
+  context.events.together(() => {
+    context.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver } });
+    context.records.delete(name);
+  });
   context.unmounts.forget(name);
-  context.events.publish({ type: 'volume', action: 'destroy', id: name, attributes: { driver } });
 }
 
 /** How long a driver may hold up the making of a volume that may not be its own, in ms. */

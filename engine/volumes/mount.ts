@@ -45,20 +45,22 @@ export async function mountVolume(
   }
   const { path, told } = mounted;
   const source = use.subpath === undefined ? mounted.source : await holdSubpath(context, mounted, held, use, signal);
-  context.held.put(held.id, { ...held, mounted: true });
-  if (record.mountpoint !== told) context.records.put(name, { ...record, mountpoint: told });
-  context.events.publish({
-    type: 'volume',
-    action: 'mount',
-    id: name,
-    attributes: {
-      driver: driverName,
-      container: use.containerId,
-      destination: use.destination,
-      'read/write': String(!use.readOnly),
-      propagation: use.propagation,
-    },
+  context.events.together(() => {
+    context.events.publish({
+      type: 'volume',
+      action: 'mount',
+      id: name,
+      attributes: {
+        driver: driverName,
+        container: use.containerId,
+        destination: use.destination,
+        'read/write': String(!use.readOnly),
+        propagation: use.propagation,
+      },
+    });
+    context.held.put(held.id, { ...held, mounted: true });
   });
+  if (record.mountpoint !== told) context.records.put(name, { ...record, mountpoint: told });
   return { path, driver: driverName, source };
 }
 

@@ -109,10 +109,13 @@ export class VolumeOutbox {
   #settled(id: string, unmounted: boolean): void {
     const held = this.#held.get(id);
     if (!held) return;
-    this.#held.delete(id);
-    if (!unmounted || !held.mounted) return;
     const { volume, driver, containerId: container } = held;
-    this.#events.publish({ type: 'volume', action: 'unmount', id: volume, attributes: { driver, container } });
+    this.#events.together(() => {
+      if (unmounted && held.mounted) {
+        this.#events.publish({ type: 'volume', action: 'unmount', id: volume, attributes: { driver, container } });
+      }
+      this.#held.delete(id);
+    });
   }
 
   /** Versions before the outbox kept it with the mount. */

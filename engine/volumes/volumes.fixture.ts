@@ -61,7 +61,10 @@ export function openRoom(): void {
     config: { defaultVolumeDriver: 'local', dataRoot: directory, execRoot: directory },
     log: silentLogger,
     store,
-    events: { publish: (event: NewEvent) => published.push(event) } as unknown as Events,
+    events: {
+      publish: (event: NewEvent) => published.push(event),
+      together: (work: () => unknown) => work(),
+    } as unknown as Events,
     extensions,
     outbox,
     helper: { call: fakeHelper as never },

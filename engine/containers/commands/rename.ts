@@ -4,7 +4,7 @@ import type { Container } from '../state/container.js';
 
 /** @throws InvalidParameter, Conflict (name in use) */
 export async function renameContainer(
-  context: Pick<Context, 'emit' | 'networks' | 'registry'>,
+  context: Pick<Context, 'emit' | 'events' | 'networks' | 'registry'>,
   container: Container,
   requested: string,
 ): Promise<void> {
@@ -24,7 +24,10 @@ export async function renameContainer(
       { cause: error },
     );
   }
-  context.registry.rename(container, name);
-  await context.networks.rename(container.id, name);
-  context.emit(container, 'rename', { oldName: `/${old}` });
+  const { id, record } = container;
+  context.events.together(() => {
+    context.emit({ id, record: { ...record, name } }, 'rename', { oldName: `/${old}` });
+    context.registry.rename(container, name);
+  });
+  await context.networks.rename(id, name);
 }

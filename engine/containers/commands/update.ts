@@ -67,8 +67,10 @@ export async function updateContainer(
     if (policy?.Name) {
       record.hostConfig.RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
     }
-    container.save();
-    context.emit(container, 'update');
+    context.events.together(() => {
+      context.emit(container, 'update');
+      container.save();
+    });
   });
   if (container.restarts.waitingFor !== undefined && !isStillWanted(container))
     await settleRestarting(context, container);

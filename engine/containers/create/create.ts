@@ -94,8 +94,10 @@ export async function createContainer(
     };
     await makeWorkingDirectory(context, { id, record });
     await populateVolumes(context, { id, record });
-    const container = context.registry.add(record);
-    context.emit(container, 'create');
+    context.events.together(() => {
+      context.emit({ id, record }, 'create');
+      context.registry.add(record);
+    });
     return { Id: id, Warnings: warnings };
   } catch (error) {
     reserved.release();

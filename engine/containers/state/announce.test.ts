@@ -13,7 +13,11 @@ function engine(journal: string[], saved: { record: string }, killedBeforeEvent 
     },
   } as Container;
   const context = {
-    events: { next: journal.length + 1, holds: (event: number) => event <= journal.length },
+    events: {
+      next: journal.length + 1,
+      holds: (event: number) => event <= journal.length,
+      together: <T>(work: () => T) => work(),
+    },
     emit(_: Container, action: string, attributes: Record<string, string> = {}) {
       if (killedBeforeEvent) throw new Error('killed');
       journal.push(`${action} ${JSON.stringify(attributes)}`);

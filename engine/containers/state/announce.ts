@@ -1,11 +1,14 @@
 import type { Events } from '../../events/service.js';
 import type { Container } from './container.js';
 
+/** The parts of a container that its events tell of. */
+export type Told = Pick<Container, 'id' | 'record'>;
+
 /** The parts for publishing events of containers. */
 export interface Announcer {
-  readonly events: Pick<Events, 'next' | 'holds'>;
+  readonly events: Pick<Events, 'next' | 'holds' | 'together'>;
   /** Publishes a container event with the attributes that Docker's carry: labels, image, name, and `more`. */
-  emit(container: Container, action: string, more?: Record<string, string>, at?: Date): void;
+  emit(container: Told, action: string, more?: Record<string, string>, at?: Date): void;
 }
 
 /**

@@ -32,7 +32,7 @@ function inState(status: ContainerStatus, more: Partial<ContainerRecord> = {}) {
   let saved = 0;
   const container = { record, note: () => void saved++ } as unknown as Container;
   const context = {
-    events: { next: 1, holds: () => true },
+    events: { next: 1, holds: () => true, together: <T>(work: () => T) => work() },
     emit: (_: Container, action: string, attributes: Record<string, string> = {}) =>
       void told.push([action, ...Object.entries(attributes).map(([key, value]) => `${key}=${value}`)].join(' ')),
   };

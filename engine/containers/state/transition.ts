@@ -71,7 +71,7 @@ export function transition(context: Announcer, container: Container, change: Cha
   Object.assign(record.state, lifeAfter(record, change));
   if (change.type === 'started') record.startedBefore = true;
   if (change.type === 'ended' && change.restarts) record.restartCount++;
-  publish(context, container, change, wasDue);
+  context.events.together(() => publish(context, container, change, wasDue));
 }
 
 /** The fields of its life that the change sets; the others stay. */
@@ -124,7 +124,7 @@ function lifeAfter({ state, startedBefore }: ContainerRecord, change: Change): P
   }
 }
 
-/** Writes the record, with the events that belong to the change. @param wasDue a start was */
+/** Publishes the events that belong to the change, and writes the record with them. @param wasDue a start was */
 function publish(context: Announcer, container: Container, change: Change, wasDue: boolean): void {
   switch (change.type) {
     case 'started':
@@ -140,18 +140,18 @@ function publish(context: Announcer, container: Container, change: Change, wasDu
       announce(context, container, 'die', { exitCode: String(change.exitCode) });
       return;
     case 'paused':
-      container.note();
       context.emit(container, 'pause');
+      container.note();
       return;
     case 'unpaused':
-      container.note();
       context.emit(container, 'unpause');
+      container.note();
       return;
     case 'start-failed':
     case 'start-given-up':
-      container.note();
       // Docker says nothing, so that who follows its events takes the container for one that is about to start.
       if (wasDue) context.emit(container, 'restart_given_up', { exitCode: String(container.record.state.exitCode) });
+      container.note();
       return;
     default:
       container.note();

@@ -43,9 +43,14 @@ export async function eraseContainer(
     transition(context, container, { type: 'removal-failed', error });
     throw systemError(error, { cause });
   }
-  context.registry.remove(container);
-  if (options.volumes) await removeAnonymousVolumes(context, record.mounts);
-  context.emit(container, 'destroy');
+  // Nobody uses them now. The record goes last: an engine that is killed meanwhile has its successor go on.
+  const { mounts } = record;
+  record.mounts = [];
+  if (options.volumes) await removeAnonymousVolumes(context, mounts);
+  context.events.together(() => {
+    context.emit(container, 'destroy');
+    context.registry.remove(container);
+  });
   container.waiters.settle('removed', { StatusCode: exitCode });
   container.waiters.settle('not-running', { StatusCode: exitCode });
   container.waiters.settle('next-exit', { StatusCode: exitCode });

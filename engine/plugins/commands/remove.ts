@@ -29,10 +29,12 @@ export async function remove(context: Context, called: string, { force }: { forc
     if (record.enabled) await stop(context, plugin, called);
     await context.sandboxes.erase(plugin);
     context.running.forget(plugin);
-    context.registry.delete(id);
+    context.events.together(() => {
+      publish(context, 'remove', id, called);
+      context.registry.delete(id);
+    });
     const layers = [...record.package.layers, ...(record.previous?.package.layers ?? [])];
     await context.layers.collect(layers.map(({ diffId }) => diffId));
     await context.content.collect(layers.map(({ digest }) => digest));
-    publish(context, 'remove', id, called);
   });
 }

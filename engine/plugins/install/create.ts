@@ -39,8 +39,10 @@ export async function create(context: Context, text: string, archive: Readable, 
         const id = newId<PluginId>();
         const settings = defaultSettings(made.manifest);
         const record = { v: 1, id, name, enabled: false, timeout: 0, settings, package: made.package } as const;
-        context.running.unavailable(context.registry.put(record));
-        publish(context, 'create', id, name);
+        context.events.together(() => {
+          publish(context, 'create', id, name);
+          context.running.unavailable(context.registry.put(record));
+        });
       });
     } finally {
       signal.removeEventListener('abort', stop);

@@ -59,9 +59,11 @@ export function pull(context: Context, options: PullPluginOptions): AsyncIterabl
           const id = newId<PluginId>();
           const made = packageOf(artifact, layers);
           const record = { v: 1, id, name, enabled: false, timeout: 0, settings, package: made } as const;
-          context.running.unavailable(context.registry.put(record));
+          context.events.together(() => {
+            publish(context, 'pull', familiar(reference), name);
+            context.running.unavailable(context.registry.put(record));
+          });
           artifact.installed();
-          publish(context, 'pull', familiar(reference), name);
         });
       });
     });
