@@ -32,6 +32,8 @@ export interface RequestedPool {
   own: Record<string, string>;
   six: boolean;
   config: IpamConfig;
+  /** Pools that the network has already. */
+  others: readonly PoolRecord[];
   /** The driver allocates no gateway of its own here. */
   skipGateway: boolean;
 }
@@ -104,12 +106,20 @@ async function requestAddress(
   const { Address } = signal ? await abortable(asked, signal, (late) => release(late.Address)) : await asked;
   if (!Address && !requested.address && isEverything(pool)) return '';
   try {
-    return new Answer(driver, 'IpamDriver.RequestAddress').addressIn(pool, Address);
+    const said = new Answer(driver, 'IpamDriver.RequestAddress');
+    const given = said.addressIn(pool, Address);
+    if (requested.address && !isSameAddress(given, requested.address)) {
+      throw said.wrong(`the address ${given}, where it was asked for ${requested.address}`);
+    }
+    return given;
   } catch (error) {
     await release(Address);
     throw error;
   }
 }
+
+const isSameAddress = (cidr: string, address: string): boolean =>
+  parseCidr(cidr).address.value === parseAddress(address).value;
 
 /** Calls that give addresses of an endpoint back. @param of tells it from others' */
 export function addressRelease(
@@ -197,9 +207,12 @@ async function poolOf(outbox: NetworkOutbox, requested: RequestedPool, answer: {
     const said = new Answer(requested.driver, 'IpamDriver.RequestPool');
     const pool = said.pool(answer.Pool);
     if (pool.includes(':') !== requested.six) throw said.wrong(`the pool ${pool}, which is of the wrong family`);
+    const other = isEverything(pool) ? undefined : requested.others.find((known) => !free(known.pool, [blockIn(pool)]));
+    if (other) throw said.wrong(`the pool ${pool}, which overlaps with ${other.pool} of the same network`);
     return { id, pool };
   } catch (error) {
-    await outbox.send([poolMessage(requested.driver, newId(), id)]);
+    const isHeld = requested.others.some((known) => known.id === id);
+    if (!isHeld) await outbox.send([poolMessage(requested.driver, newId(), id)]);
     throw error;
   }
 }
@@ -207,8 +220,9 @@ async function poolOf(outbox: NetworkOutbox, requested: RequestedPool, answer: {
 /** No subnet at all: the driver gives single addresses, and others route them (moby `daemon/libnetwork/network.go`). */
 const isEverything = (cidr: string): boolean => parseCidr(cidr).block.prefix === 0;
 
-const free = (cidr: string, used: readonly Block[]): boolean =>
-  !used.some((block) => overlaps(block, parseCidr(cidr).block));
+const free = (cidr: string, used: readonly Block[]): boolean => !used.some((block) => overlaps(block, blockIn(cidr)));
+
+const blockIn = (cidr: string): Block => parseCidr(cidr).block;
 
 /** Calls that give a network's pool back, with all addresses that the network itself holds. */
 export function poolRelease(network: NetworkRecord, pool: PoolRecord): DriverMessage {

@@ -4,6 +4,10 @@ import { decode, isRecord } from '@cleat/protocol/json';
 import { type EndpointInterface, PortBinding, type StaticRoute } from '@cleat/protocol/kinds/network';
 import { readable } from '@cleat/protocol/untrusted';
 import { readMac } from './mac-address.js';
+import type { EndpointRecord, Route } from './record.js';
+
+/** Static routes that one driver may add to a container. */
+const maxRoutes = 1000;
 
 /** Names that the kernel allows and `ip` takes for nothing else. */
 export const isInterfaceName = (text: string): boolean => /^\w[\w.+=@-]{0,14}$/.test(text);
@@ -50,11 +54,14 @@ export class Answer {
     return `${formatAddress(address)}/${block.prefix}`;
   }
 
-  /** An address without prefix; empty stays empty. */
+  /** The address of a gateway or the like, without prefix; empty stays empty. */
   address(text: string, what: string, family: 4 | 6): string {
     if (!text) return '';
     const parsed = tryParseAddress(text);
     if (parsed?.family !== family) throw this.wrong(`${what} ${quoted(text)}, which is no IPv${family} address`);
+    if (noHosts.some(({ block }) => contains(block, parsed))) {
+      throw this.wrong(`${what} ${quoted(text)}, which is no address of a host`);
+    }
     return formatAddress(parsed);
   }
 
@@ -114,7 +121,30 @@ export class Answer {
     return { Proto, Port, HostPort, ...(HostIP === undefined ? {} : { HostIP }) };
   }
 
-  route({ Destination, RouteType = 0, NextHop = '' }: StaticRoute): Route {
+  /**
+   * Each destination once. A route to the endpoint's own subnet is there anyway.
+   * @param endpoint as far as the same answer has filled it in
+   */
+  routes(said: readonly StaticRoute[], endpoint: Endpoint): Route[] {
+    if (said.length > maxRoutes) throw this.wrong(`${said.length} static routes, more than ${maxRoutes}`);
+    const own = [endpoint.ipv4, endpoint.ipv6].flatMap((cidr) => (cidr ? [formatBlock(parseCidr(cidr).block)] : []));
+    const ways = new Map<string, string>([
+      ...(endpoint.gateway ? [['0.0.0.0/0', endpoint.gateway] as const] : []),
+      ...(endpoint.gateway6 ? [['::/0', endpoint.gateway6] as const] : []),
+    ]);
+    const routes: Route[] = [];
+    for (const route of said) {
+      const { destination, via } = this.#route(route);
+      const other = ways.get(destination);
+      if (other !== undefined && other !== via) throw this.wrong(`two different routes to ${destination}`);
+      if (other !== undefined || (!via && own.includes(destination))) continue;
+      ways.set(destination, via);
+      routes.push({ destination, via });
+    }
+    return routes;
+  }
+
+  #route({ Destination, RouteType = 0, NextHop = '' }: StaticRoute): Route {
     const { block } = this.cidr(Destination);
     const via = NextHop && this.address(NextHop, 'the next hop', block.family);
     if (RouteType !== 0 && RouteType !== 1) throw this.wrong(`a route of the unknown type ${RouteType}`);
@@ -123,11 +153,9 @@ export class Answer {
   }
 }
 
-export interface Route {
-  /** CIDR */
-  destination: string;
-  /** Empty: directly connected. */
-  via: string;
-}
+type Endpoint = Pick<EndpointRecord, 'gateway' | 'gateway6' | 'ipv4' | 'ipv6'>;
+
+/** Unspecified, loopback, multicast and reserved addresses. */
+const noHosts = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', 'ff00::/8'].map(parseCidr);
 
 const quoted = (text: string): string => JSON.stringify(readable(text, 80));

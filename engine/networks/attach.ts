@@ -20,7 +20,7 @@ import type { NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.j
 import { checkRequested, requestedRef } from './requested.js';
 import { isPredefined } from './resource.js';
 import type { Sandbox, SandboxRequest } from './service.js';
-import { wire } from './wire.js';
+import { wire } from './wiring/wire.js';
 
 type Made = Omit<Sandbox, 'endpoints'>;
 
@@ -240,7 +240,7 @@ async function finish(
     if (sandbox.endpoints.length > 1) writeHostFiles(context, sandbox);
     // All have ended before anything is undone: what is published late would stay.
     const all = await Promise.allSettled([
-      wire(session, sandbox, joined),
+      wire(context, session, sandbox, joined),
       settlePorts(context, sandbox),
       serveNames(context, sandbox),
       openLinks(context, sandbox),

@@ -15,7 +15,7 @@ import { settlePorts } from './publish.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
 import { checkRequested } from './requested.js';
 import type { NetworkHost, SandboxRequest } from './service.js';
-import { defaultRoutes, unwire, wire } from './wire.js';
+import { defaultRoutes, unwire, wire } from './wiring/wire.js';
 
 /** See {@link NetworkHost.connect}. */
 export async function connect(
@@ -44,7 +44,7 @@ export async function connect(
         const over = await joinGateway(context, sandbox, session.pid);
         if (over) joined.push(over);
       }
-      await wire(session, sandbox, joined);
+      await wire(context, session, sandbox, joined);
     } finally {
       session.abandon();
     }
@@ -59,6 +59,18 @@ export async function connect(
   return requested;
 }
 
+/** See {@link NetworkHost.connectLater}. */
+export function connectLater(
+  context: Pick<NetworksContext, 'idOf'>,
+  ref: string,
+  container: SandboxRequest,
+  asked: EndpointSettings,
+): RequestedEndpoint {
+  checkMode(undefined, container);
+  checkRequested(ref, undefined, asked);
+  return { ...linkedRequest(asked, context.idOf), NetworkID: '' };
+}
+
 /** It has left the network `none`: the namespace that its runtime made gets a path, for interfaces to come. */
 function holdNamespace(context: Pick<NetworksContext, 'config' | 'save'>, sandbox: SandboxRecord, pid: number): void {
   const path = namespacePath(context.config, sandbox.sandboxId);
@@ -68,13 +80,17 @@ function holdNamespace(context: Pick<NetworksContext, 'config' | 'save'>, sandbo
   context.save(sandbox);
 }
 
-function checkMode(network: NetworkRecord, { networkMode: mode, endpoints, containerName }: SandboxRequest): void {
-  if (network.sandbox === 'host' && mode === 'host') throw alreadyOn(network, containerName);
-  if (network.sandbox === 'host') {
+/** @param network undefined: it is not there yet */
+function checkMode(
+  network: NetworkRecord | undefined,
+  { networkMode: mode, endpoints, containerName }: SandboxRequest,
+): void {
+  if (network?.sandbox === 'host' && mode === 'host') throw alreadyOn(network, containerName);
+  if (network?.sandbox === 'host') {
     throw invalidParameter('cannot connect container to host network - container must be created in host network mode');
   }
   if (mode.startsWith('container:') || mode === 'host') throw notPrivate();
-  if (network.sandbox === 'none' || Object.hasOwn(endpoints, 'none')) {
+  if (network?.sandbox === 'none' || Object.hasOwn(endpoints, 'none')) {
     throw invalidParameter(
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
@@ -133,7 +149,7 @@ export async function disconnect(
 /** Takes one endpoint off a sandbox: the interface, the record, and what its drivers are to be told. */
 async function drop(context: NetworksContext, sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
   if (sandbox.kind === 'path') {
-    await unwire(sandbox.path, endpoint, !endpoint.linkDies).catch((error: unknown) =>
+    await unwire(sandbox, endpoint, !endpoint.linkDies).catch((error: unknown) =>
       context.log.debug('an interface could not be taken out of a container', { error: messageOf(error) }),
     );
   }
@@ -150,7 +166,7 @@ async function findAnotherWay(context: NetworksContext, sandbox: SandboxRecord, 
     const session = await enterNamespace(sandbox.path);
     try {
       const over = await joinGateway(context, sandbox, session.pid);
-      if (over) await wire(session, sandbox, [over]);
+      if (over) await wire(context, session, sandbox, [over]);
     } finally {
       session.abandon();
     }

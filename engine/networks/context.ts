@@ -14,6 +14,7 @@ import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 import { NetworkRegistry } from './registry.js';
 import type { ContainerLookup } from './service.js';
 import { currentSandbox, type StoredSandbox } from './stored-sandbox.js';
+import { LinkClaims } from './wiring/link-claims.js';
 
 /** Parts that the wiring hands to this context. */
 export interface NetworksDeps {
@@ -48,6 +49,10 @@ export class NetworksContext {
   readonly leaving = new Map<ContainerId, Promise<void>>();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
+  /** Interfaces on their way into containers. */
+  readonly links = new LinkClaims(
+    ({ sandbox, endpoint }) => this.sandbox(sandbox.containerId)?.endpoints.includes(endpoint) ?? false,
+  );
   /** Calls that drivers have yet to hear about what was torn down. */
   readonly outbox: NetworkOutbox;
   /** IPAM drivers that are being told what is in use. */
@@ -106,6 +111,22 @@ export class NetworksContext {
         .filter((endpoint) => endpoint.networkId === networkId)
         .map((endpoint) => ({ sandbox, endpoint })),
     );
+  }
+
+  /**
+   * Whether a container or network has that address, in words; empty: none has. An IPAM driver that gives it away once
+   * more is wrong.
+   */
+  userOf(driver: string, taken: { id: string; address: string }): string {
+    const holder = this.holderOf(driver, taken);
+    if (holder) return `container ${holder.containerName} has`;
+    for (const { name, ipam, v4, v6 } of this.registry.all()) {
+      const pool = ipam.driver === driver && [...v4, ...v6].find(({ id }) => id === taken.id);
+      if (!pool) continue;
+      if (bare(pool.gateway) === bare(taken.address)) return `network ${name} has for its gateway`;
+      if (Object.values(pool.aux).includes(bare(taken.address))) return `network ${name} has as an auxiliary address`;
+    }
+    return '';
   }
 
   /** The holder of that address; two IPAM drivers may call their pools alike. */

@@ -1,4 +1,5 @@
 import type { IpamConfig, NetworkCreateRequest } from '@cleat/protocol/api/network';
+import { formatBlock, parseCidr } from '@cleat/protocol/cidr';
 import { CleatError, forbidden, notFound } from '@cleat/protocol/errors';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
@@ -169,14 +170,20 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
     for (const config of asked.length > 0 ? asked : [{}]) {
       const options = poolOptions(record, capabilities);
       const skipGateway = six ? skip6 : skip4;
-      const requested = { driver: record.ipam.driver, addressSpace, options, own, six, config, skipGateway };
       const list = six ? record.v6 : record.v4;
+      const requested = {
+        driver: record.ipam.driver,
+        ...{ addressSpace, options, own, six, config, skipGateway, others: [...list] },
+      };
       const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);
         context.building.put(record.id, record);
       });
       const gateway = pool.gateway.split('/')[0];
-      effective.push({ Subnet: pool.pool, ...config, ...(gateway ? { Gateway: gateway } : {}) });
+      // The user's word, unless the driver insists on another pool.
+      const Subnet =
+        config.Subnet && formatBlock(parseCidr(config.Subnet).block) === pool.pool ? config.Subnet : pool.pool;
+      effective.push({ ...config, Subnet, ...(gateway ? { Gateway: gateway } : {}) });
     }
   }
   record.ipam.config = effective;

@@ -5,7 +5,7 @@ import type { NetworksContext } from './context.js';
 import { Failures } from './drivers.js';
 import type { DriverMessage, NetworkCall } from './outbox.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
-import { unwire } from './wire.js';
+import { unwire } from './wiring/wire.js';
 
 /**
  * Takes a sandbox down: names, events, ports, endpoints, addresses, namespace. Does everything it can; what a driver
@@ -38,7 +38,7 @@ async function doTakeDown(context: NetworksContext, sandbox: SandboxRecord): Pro
 
 /** Only for drivers that expect their interface on the host; a virtual one ends with its namespace. */
 async function giveLinkBack(sandbox: SandboxRecord, endpoint: EndpointRecord): Promise<void> {
-  if (endpoint.srcName && !endpoint.linkDies) await unwire(sandbox.path, endpoint, true);
+  if (endpoint.srcName && !endpoint.linkDies) await unwire(sandbox, endpoint, true);
 }
 
 /** Calls to its drivers when an endpoint goes: exactly those that take back what they did. */

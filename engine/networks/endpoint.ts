@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { CleatError, conflict, isClass, notFound } from '@cleat/protocol/errors';
+import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { newId } from '../ids.js';
 import { takeAddress } from './addresses.js';
-import { Answer, type Route } from './answers.js';
+import { Answer } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { gatewayAux } from './create.js';
 import { dnsNames } from './dns-names.js';
@@ -12,12 +12,10 @@ import { addressOptions } from './driver-request.js';
 import { switchesIPv6Off, wantedName } from './endpoint-options.js';
 import { readMac } from './mac-address.js';
 import { parsePort } from './ports.js';
-import type { EndpointRecord, NetworkRecord, RequestedEndpoint, SandboxRecord } from './record.js';
+import type { EndpointRecord, NetworkRecord, RequestedEndpoint, Route, SandboxRecord } from './record.js';
 import { endpointName } from './resource.js';
 import { replayPools, withDrivers } from './restore.js';
-
-/** Static routes that one driver may add to a container. */
-const maxRoutes = 1000;
+import { freeName, isTaken, refuseTaken } from './wiring/interface-names.js';
 
 /** The parts of an endpoint beyond its record, until it is configured. */
 export interface Joined {
@@ -78,7 +76,8 @@ export async function createEndpoint(
   await asStage(context, sandbox, endpoint, 'created', async () => {
     const created = await withDrivers(context, network, async () => {
       const driver = await context.drivers.network(network.driver, calls);
-      const { knowsEndpointNames } = await context.drivers.networkCapabilities(network.driver);
+      const { knowsEndpointNames, joinsInSandbox } = await context.drivers.networkCapabilities(network.driver);
+      if (!joinsInSandbox) context.links.expect(endpoint);
       const request = {
         NetworkID: network.id,
         EndpointID: endpoint.id,
@@ -165,10 +164,15 @@ export async function joinEndpoint(
     if (servesPublishedPorts) endpoint.showsPorts = true;
     const said = new Answer(endpoint.driver, 'NetworkDriver.Join');
     const { SrcName = '', DstPrefix, DstName, InSandbox } = joined.InterfaceName ?? {};
+    result.inSandbox = joinsInSandbox && (InSandbox ?? false);
     if (SrcName) {
       const wanted = freeName(sandbox, endpoint, wantedName(endpoint.requested) || (DstName ?? ''), DstPrefix || 'eth');
-      endpoint.dstName = said.interfaceName(wanted, 'the name inside');
-      endpoint.srcName = said.interfaceName(SrcName, 'the interface');
+      const inside = said.interfaceName(wanted, 'the name inside');
+      const name = said.interfaceName(SrcName, 'the interface');
+      if (!result.inSandbox) context.links.claim(name, { sandbox, endpoint });
+      else if (isTaken(sandbox, endpoint, name)) throw said.wrong(`the interface ${name}, which is not its own`);
+      endpoint.dstName = inside;
+      endpoint.srcName = name;
     }
     const network = context.registry.byId(endpoint.networkId);
     endpoint.gateway = said.address(joined.Gateway ?? '', 'the gateway', 4);
@@ -176,12 +180,13 @@ export async function joinEndpoint(
     const six = said.address(joined.GatewayIPv6 ?? '', 'the IPv6 gateway', 6);
     endpoint.gateway6 = endpoint.ipv6 ? (network && gatewayOverride6(network)) || six : '';
     endpoint.gatewayDisabled = joined.DisableGatewayService ?? false;
-    const routes = joined.StaticRoutes ?? [];
-    if (routes.length > maxRoutes) throw said.wrong(`${routes.length} static routes, more than ${maxRoutes}`);
-    result.routes = routes.map((route) => said.route(route));
-    endpoint.defaultRoute = result.routes.some(({ destination }) => destination === '0.0.0.0/0');
-    endpoint.defaultRoute6 = result.routes.some(({ destination }) => destination === '::/0');
-    result.inSandbox = InSandbox ?? false;
+    const routes = said.routes(joined.StaticRoutes ?? [], endpoint);
+    const leadsTo = (destination: string) => routes.filter((route) => route.destination === destination);
+    const everywhere = [...leadsTo('0.0.0.0/0'), ...leadsTo('::/0')];
+    endpoint.defaultRoute = leadsTo('0.0.0.0/0').length > 0;
+    endpoint.defaultRoute6 = leadsTo('::/0').length > 0;
+    if (everywhere.length > 0) endpoint.everywhere = everywhere;
+    result.routes = routes.filter((route) => !everywhere.includes(route));
   });
   return result;
 }
@@ -220,7 +225,7 @@ async function takeAddresses(
   delete endpoint.asking;
 }
 
-/** An address that another container has already shows that the driver forgot: it is reminded, and asked again. */
+/** An address that somebody has already shows that the driver forgot: it is reminded, and asked again. */
 async function takeUnused(
   context: NetworksContext,
   network: NetworkRecord,
@@ -229,11 +234,10 @@ async function takeUnused(
   for (let reminded = false; ; reminded = true) {
     const taken = await takeAddress(context.drivers, context.outbox, network, requested);
     const { driver } = network.ipam;
-    const holder = taken.address && context.holderOf(driver, taken);
-    if (!holder) return taken;
+    const user = taken.address && context.userOf(driver, taken);
+    if (!user) return taken;
     if (reminded) {
-      const said = new Answer(driver, 'IpamDriver.RequestAddress');
-      throw said.wrong(`the address ${taken.address}, which container ${holder.containerName} has`);
+      throw new Answer(driver, 'IpamDriver.RequestAddress').wrong(`the address ${taken.address}, which ${user}`);
     }
     context.log.warn('an IPAM driver gave an address away twice; it is told what is in use', { driver, ...taken });
     await replayPools(context, network);
@@ -254,24 +258,6 @@ const gatewayOverride = (network: NetworkRecord): string =>
   network.v4.map(({ aux }) => aux[gatewayAux.four] ?? '').find(Boolean) ?? '';
 const gatewayOverride6 = (network: NetworkRecord): string =>
   network.v6.map(({ aux }) => aux[gatewayAux.six] ?? '').find(Boolean) ?? '';
-
-function freeName(sandbox: SandboxRecord, endpoint: EndpointRecord, exact: string, prefix: string): string {
-  refuseTaken(sandbox, endpoint, exact);
-  if (exact) return exact;
-  const used = usedNames(sandbox, endpoint);
-  let number = 0;
-  while (used.has(`${prefix}${number}`)) number++;
-  return `${prefix}${number}`;
-}
-
-/** @throws Conflict where another interface has that name: it must neither be renamed nor be taken out */
-function refuseTaken(sandbox: SandboxRecord, endpoint: EndpointRecord, name: string): void {
-  if (name !== 'lo' && !usedNames(sandbox, endpoint).has(name)) return;
-  throw conflict(`the interface name ${name} is taken in the container: choose another one`);
-}
-
-const usedNames = (sandbox: SandboxRecord, endpoint: EndpointRecord): Set<string> =>
-  new Set(sandbox.endpoints.flatMap((other) => (other === endpoint || !other.dstName ? [] : [other.dstName])));
 
 /** Ports are of no use on an internal network, and only one network is to publish them. */
 function createOptions(

@@ -6,7 +6,7 @@ import { cancelled, messageOf, notFound } from '@cleat/protocol/errors';
 import { checkFilters, excludesLabels, type Filters, matchLabels, untilFilter } from '../filters.js';
 import { parseTime } from '../time.js';
 import { attach } from './attach.js';
-import { connect, disconnect } from './connect.js';
+import { connect, connectLater, disconnect } from './connect.js';
 import { NetworksContext, type NetworksDeps } from './context.js';
 import { clearUnfinished, createNetwork, removeNetwork } from './create.js';
 import { takeDown } from './detach.js';
@@ -169,6 +169,8 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     },
 
     connect: async (id, container, endpoint) => connect(context, context.registry.find(id), container, endpoint),
+
+    connectLater: (ref, container, endpoint) => connectLater(context, ref, container, endpoint),
 
     async disconnect(id, containerId) {
       const network = context.registry.find(id);

@@ -49,6 +49,14 @@ export interface NetworkRecord {
   leaving?: true;
 }
 
+/** A route of a container's. */
+export interface Route {
+  /** CIDR */
+  destination: string;
+  /** Empty: directly connected. */
+  via: string;
+}
+
 export type Family = 'ipv4' | 'ipv6';
 
 /** One container's place on one network, while it runs. */
@@ -89,6 +97,8 @@ export interface EndpointRecord {
   defaultRoute: boolean;
   /** The same over IPv6. Absent: none does. */
   defaultRoute6?: boolean;
+  /** Those routes. Absent: none, or the record is of an engine that did not keep them. */
+  everywhere?: Route[];
   /** Its network is one without a way out. */
   internal?: boolean;
   /** The driver was asked to publish ports for this endpoint. */

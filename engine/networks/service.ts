@@ -61,6 +61,8 @@ export interface NetworkHost {
     container: SandboxRequest & { running: boolean; pid: number },
     endpoint: EndpointSettings,
   ): Promise<RequestedEndpoint>;
+  /** For a container that does not run; the network may be made later. @throws InvalidParameter as Docker does */
+  connectLater(ref: string, container: SandboxRequest, endpoint: EndpointSettings): RequestedEndpoint;
   /** @throws System `container X is not connected to network Y` */
   disconnect(network: NetworkId, containerId: ContainerId): Promise<void>;
 

@@ -78,17 +78,6 @@ function once<T extends object>(read: () => T): () => T {
   };
 }
 
-/** Names of interfaces over which this host has a default route, IPv4. From /proc, no process. */
-export function defaultRouteLinks(): Set<string> {
-  const rows = readOptional('/proc/self/net/route').split('\n').slice(1);
-  const columns = rows.map((row) => row.trim().split(/\s+/));
-  return new Set(
-    columns.flatMap(([name, destination, , , , , , mask]) =>
-      name && destination === '00000000' && mask === '00000000' ? [name] : [],
-    ),
-  );
-}
-
 /** Names of all network interfaces of this process's namespace. */
 export function interfaceNames(): Set<string> {
   return parseInterfaceNames(readOptional('/proc/self/net/dev'));
@@ -102,6 +91,8 @@ export interface LinkFacts {
   /** `bridge`, `veth`, …; empty for hardware. */
   kind: string;
   alias: string;
+  /** The bridge, bond or the like that it is a port of; empty: none. */
+  master: string;
   up: boolean;
   mtu: number;
   mac: string;
@@ -120,6 +111,7 @@ export async function linkFacts(name: string): Promise<LinkFacts | undefined> {
     name,
     kind: link.linkinfo?.info_kind ?? '',
     alias: link.ifalias ?? '',
+    master: link.master ?? '',
     up: link.flags?.includes('UP') ?? false,
     mtu: link.mtu ?? 0,
     mac: link.address ?? '',
@@ -130,6 +122,7 @@ export async function linkFacts(name: string): Promise<LinkFacts | undefined> {
 interface IpLink {
   ifname?: string;
   ifalias?: string;
+  master?: string;
   address?: string;
   mtu?: number;
   flags?: string[];

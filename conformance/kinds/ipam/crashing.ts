@@ -51,6 +51,23 @@ export const crashing = cases(
     },
   },
   {
+    id: 'ipam/replay',
+    title:
+      'Told again after a restart what it has given, it gives that again or refuses in words, and nobody else gets it',
+    why: 'Engines replay what is in use to a plugin that declares RequiresRequestReplay, and Cleat to one that seems to have forgotten.',
+    needs,
+    async run(trial) {
+      const pool = await anyPool(trial);
+      const address = await addressed(trial, pool);
+      await trial.restart();
+      const again = await trial.doesOrRefuses('RequestPool', await poolRequest(trial, formatBlock(pool.block)));
+      if (again) trial.holds(again.PoolID === pool.id, `the same PoolID: ${pool.id}`);
+      await trial.doesOrRefuses('RequestAddress', await addressRequest(trial, pool, address));
+      const other = await addressed(trial, pool);
+      trial.holds(other !== address, `another address than ${address}, which is in use`);
+    },
+  },
+  {
     id: 'ipam/crash-keeps-releases',
     title: 'Killed and started again, it knows what was released',
     why: 'What is believed to be given is lost for ever: a network runs out of addresses, crash by crash.',

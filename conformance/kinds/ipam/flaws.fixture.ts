@@ -140,6 +140,32 @@ export function ipamFlaws(): Flaw<HealthyAddresses>[] {
       },
     },
     {
+      finds: 'ipam/replay',
+      about: 'empties a pool that is requested again',
+      handlers: (healthy) => ({
+        RequestPool(request, context) {
+          if (healthy.pools[request.Pool] === undefined) return healthy.RequestPool(request, context);
+          healthy.store(request.Pool, { range: request.Pool, holder: '', addresses: {} });
+          return { PoolID: request.Pool, Pool: request.Pool };
+        },
+        RequestAddress(request, context) {
+          // The replayed address itself is refused, so it stays free.
+          if (request.Address) throw new Error('no addresses by hand');
+          return healthy.RequestAddress(request, context);
+        },
+      }),
+    },
+    {
+      finds: 'ipam/networks',
+      about: 'cannot do without the network',
+      handlers: (healthy) => ({
+        RequestPool(request, context) {
+          if (request.Options?.[ipamOption.network] === undefined) throw new Error('which network is it for?');
+          return healthy.RequestPool(request, context);
+        },
+      }),
+    },
+    {
       finds: 'ipam/crash-keeps-releases',
       about: 'writes down what it gives, and not what it gets back',
       handlers(healthy) {

@@ -77,7 +77,11 @@ export class HealthyAddresses implements IpamHandlers {
     throw unavailable('all pools are given');
   }
 
-  GetCapabilities: IpamHandlers['GetCapabilities'] = () => ({ AvoidsBlocksInUse: true, KnowsHolders: true });
+  GetCapabilities: IpamHandlers['GetCapabilities'] = () => ({
+    AvoidsBlocksInUse: true,
+    KnowsHolders: true,
+    KnowsNetworks: true,
+  });
 
   GetDefaultAddressSpaces: IpamHandlers['GetDefaultAddressSpaces'] = () => ({
     LocalDefaultAddressSpace: 'here',

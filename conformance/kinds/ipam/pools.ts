@@ -70,6 +70,20 @@ export const pools = cases(
     },
   },
   {
+    id: 'ipam/networks',
+    title: 'A plugin that declares KnowsNetworks gives pools with a network’s description, and without one',
+    why: 'Cleat tells it which network a pool is for; a stock dockerd does not.',
+    needs,
+    async run(trial) {
+      const { KnowsNetworks } = await capabilities(trial);
+      if (!KnowsNetworks) throw new Inapplicable('it does not declare KnowsNetworks');
+      const network = JSON.stringify({ Name: trial.fresh(), Driver: 'bridge', Options: {} });
+      const request = await poolRequest(trial, freshBlock(trial.session));
+      await pooled(trial, { ...request, Options: { ...request.Options, [ipamOption.network]: network } });
+      await pooled(trial, await poolRequest(trial, freshBlock(trial.session)));
+    },
+  },
+  {
     id: 'ipam/pools-overlapping',
     title: 'A pool that overlaps one that is given is refused in words',
     why: 'Two networks would have the same addresses, and the host one route to both.',

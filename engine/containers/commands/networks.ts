@@ -5,7 +5,10 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { sandboxRequest } from '../steps/sandbox-request.js';
 
-/** `docker network connect`: at once when it runs, else at its next start. */
+/**
+ * `docker network connect`: at once when it runs, else at its next start. Until then the network may still be made, as
+ * under Docker.
+ */
 export async function connectNetwork(
   context: Pick<Context, 'networks' | 'paths'>,
   container: Container,
@@ -16,7 +19,12 @@ export async function connectNetwork(
   await container.lock.run(async () => {
     container.checkKept();
     const { record } = container;
-    const { id, name } = context.networks.resolve(network);
+    const found = networkOf(context, network, !container.running);
+    if (!found) {
+      record.endpoints[network] = context.networks.connectLater(network, sandboxRequest(context, container), endpoint);
+      return container.save();
+    }
+    const { id, name } = found;
     const running = container.running && record.state.status !== 'restarting';
     const asker = { ...sandboxRequest(context, container), running, pid: record.state.pid };
     const known = requestedFor(container, { id, name });
@@ -70,7 +78,8 @@ export async function settleLeaving(context: Pick<Context, 'log' | 'networks'>, 
 }
 
 /**
- * `docker network disconnect`. With `force` also from a network that is gone, which its next start would look for.
+ * `docker network disconnect`. A container that does not run is also taken off a network that is gone, which its next start
+ * would look for; so is any with `force`.
  * @throws System `container X is not connected to network Y`, with `force`, too
  */
 export async function disconnectNetwork(
@@ -82,7 +91,7 @@ export async function disconnectNetwork(
   await container.lock.run(async () => {
     container.checkKept();
     const { endpoints } = container.record;
-    const network = networkOf(context, ref, force);
+    const network = networkOf(context, ref, force || !container.running);
     const key = network
       ? requestedFor(container, network)
       : Object.keys(endpoints).find((name) => name === ref || endpoints[name]?.NetworkID === ref);
