@@ -109,6 +109,7 @@ export async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     extensions,
     events: {
       publish: (event: NewEvent) => void events.push(event),
+      together: <T>(work: () => T) => work(),
       get next() {
         return events.length + 1;
       },

@@ -30,8 +30,9 @@ export class LinkClaims {
     if (!this.#before.has(endpoint)) this.#before.set(endpoint, interfaceNames());
   }
 
-  /** @throws Conflict for one that another endpoint is to have */
+  /** @throws Conflict for one that another endpoint is to have, and for the loopback, which every namespace has */
   claim(name: string, claim: Claim): void {
+    if (name === 'lo') throw refusal(claim.endpoint, name, 'which is the host’s loopback');
     for (const [former, known] of this.#claims) if (!this.#isCurrent(known)) this.#claims.delete(former);
     const other = this.#claims.get(name);
     if (other && other.endpoint !== claim.endpoint) {
@@ -52,7 +53,6 @@ export class LinkClaims {
   async check(endpoint: EndpointRecord, networks: readonly NetworkRecord[]): Promise<void> {
     const { srcName: name } = endpoint;
     const refuse = (why: string) => refusal(endpoint, name, why);
-    if (name === 'lo') throw refuse('which is the host’s loopback');
     const facts = await linkFacts(name);
     if (!facts) throw refuse('which is not there');
     if (facts.master) throw refuse(`which is a port of ${facts.master}`);
