@@ -7,6 +7,7 @@ import type { ContainerId, NetworkId } from '../ids.js';
 import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
+import { NamesElsewhere, type StoredElsewhere } from './elsewhere/index.js';
 import type { RequestedResolver, Written } from './hosts.js';
 import { NameService } from './names/service.js';
 import { type AddressCall, NetworkOutbox } from './outbox.js';
@@ -38,6 +39,7 @@ export class NetworksContext {
   readonly drivers: Drivers;
   readonly registry: NetworkRegistry;
   readonly names: NameService;
+  readonly elsewhere: NamesElsewhere;
   /** Names of networks that are being created. */
   readonly creating = new Set<string>();
   /** Predefined networks that are being made. */
@@ -78,6 +80,8 @@ export class NetworksContext {
     this.outbox = new NetworkOutbox({ outbox, store, drivers, taken: (driver, call) => this.#taken(driver, call) });
     this.#stored = store.collection<StoredSandbox>('sandboxes');
     for (const [, stored] of this.#stored.entries()) this.#sandboxes.set(stored.containerId, currentSandbox(stored));
+    const stored = store.collection<StoredElsewhere>('names-elsewhere');
+    this.elsewhere = new NamesElsewhere({ stored, extensions, drivers, names: this.names, context: this, log });
   }
 
   sandbox(containerId: ContainerId): SandboxRecord | undefined {

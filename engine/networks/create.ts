@@ -230,6 +230,7 @@ export async function removeNetwork(
   const leaving: NetworkRecord = { ...record, ...(!predefined && { leaving: true }) };
   context.building.put(record.id, leaving);
   context.registry.delete(record.id);
+  context.elsewhere.forget(record.id);
   await context.outbox.send(poolReleases(record));
   await context.outbox.send([networkRemoval(record)]);
   forgetUnfinished(context, leaving);

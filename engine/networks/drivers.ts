@@ -21,6 +21,8 @@ export interface NetworkCapabilities {
   allocatesNetworks: boolean;
   /** It is told the names of containers. */
   knowsEndpointNames: boolean;
+  /** It tells names of endpoints to other hosts, and theirs here. */
+  sharesNames: boolean;
 }
 
 type Scope = 'local' | 'global';
@@ -94,6 +96,7 @@ export class Drivers {
         checksGateway: said.GwAllocChecker ?? false,
         allocatesNetworks: said.AllocatesNetworks ?? false,
         knowsEndpointNames: said.KnowsEndpointNames ?? false,
+        sharesNames: said.SharesNames ?? false,
       };
     });
   }

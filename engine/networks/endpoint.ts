@@ -76,8 +76,11 @@ export async function createEndpoint(
   await asStage(context, sandbox, endpoint, 'created', async () => {
     const created = await withDrivers(context, network, async () => {
       const driver = await context.drivers.network(network.driver, calls);
-      const { knowsEndpointNames, joinsInSandbox } = await context.drivers.networkCapabilities(network.driver);
+      const { knowsEndpointNames, sharesNames, joinsInSandbox } = await context.drivers.networkCapabilities(
+        network.driver,
+      );
       if (!joinsInSandbox) context.links.expect(endpoint);
+      const tellsNames = sharesNames && endpoint.dnsNames.length > 0;
       const request = {
         NetworkID: network.id,
         EndpointID: endpoint.id,
@@ -85,8 +88,10 @@ export async function createEndpoint(
         Options: {
           ...createOptions(context, sandbox, network, endpoint),
           ...(knowsEndpointNames ? { [netlabel.endpointName]: endpointName(sandbox, endpoint) } : {}),
+          ...(tellsNames ? { [netlabel.endpointNames]: endpoint.dnsNames } : {}),
         },
       };
+      if (tellsNames) endpoint.namesTold = true;
       return driver.CreateEndpoint(request, calls);
     }).catch((error: unknown) => {
       throw inContext(error, `failed to create endpoint ${sandbox.containerName} on network ${network.name}`);

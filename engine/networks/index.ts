@@ -51,6 +51,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     },
 
     async start() {
+      context.elsewhere.start();
       // Those that run are served on; those that do not are taken down later.
       context.names.open(
         context
@@ -65,6 +66,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     async close() {
       stopReplays();
       stopNodes();
+      context.elsewhere.close();
       await Promise.allSettled(context.leaving.values());
       await context.names.close();
       context.drivers.close();
@@ -74,6 +76,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
     async create(request) {
       const network = await createNetwork(context, request, { told: true });
       expectNames(context, [network]);
+      void context.elsewhere.consider(network);
       return { Id: network.id, Warning: '' };
     },
 
@@ -193,6 +196,7 @@ export function openNetworks(deps: NetworksDeps): Networks & NetworkHost {
       if (!sandbox || sandbox.containerName === name) return;
       for (const endpoint of sandbox.endpoints) {
         endpoint.dnsNames = endpoint.dnsNames.map((known) => (known === sandbox.containerName ? name : known));
+        context.elsewhere.renamed(endpoint);
       }
       sandbox.containerName = name;
       context.save(sandbox);

@@ -111,6 +111,8 @@ export interface EndpointRecord {
   /** The driver was told of links that begin here. Absent: of none. */
   linksTold?: boolean;
   dnsNames: string[];
+  /** A driver that shares names knows these. Absent: not yet, or none does. */
+  namesTold?: true;
 }
 
 /** Requested settings of a container's place on a network. */

@@ -46,6 +46,29 @@ export const OpenedLink = Type.Object({
 });
 export type OpenedLink = Static<typeof OpenedLink>;
 
+export const NamedEndpoint = Type.Object({
+  Names: Type.Array(Type.String(), {
+    description: 'All that it is found by. The first is what its addresses are called.',
+  }),
+  Addresses: Type.Array(Type.String(), { description: 'Without prefix length, of the network’s subnets.' }),
+});
+export type NamedEndpoint = Static<typeof NamedEndpoint>;
+
+/** One line of the answer to `WatchNames`: all that there are. */
+export const NamesElsewhere = Type.Object({ Endpoints: Type.Array(NamedEndpoint) });
+export type NamesElsewhere = Static<typeof NamesElsewhere>;
+
+/** What an engine takes of one network's names; a longer line or list is refused, odd entries are left out. */
+export const namesElsewhereLimits = {
+  /** Bytes of a line. */
+  line: 512 * 1024,
+  /** Endpoints of a line. */
+  endpoints: 4096,
+  /** Of one endpoint. */
+  names: 64,
+  addresses: 16,
+} as const;
+
 /** A host that takes part in a network of several (moby `daemon/libnetwork/discoverapi`). */
 export const NodeDiscoveryData = Type.Object({
   Address: Type.String({ description: 'Other hosts reach it there.' }),
@@ -68,6 +91,8 @@ export const netlabel = {
   macAddress: 'com.docker.network.endpoint.macaddress',
   /** CreateEndpoint, negotiated: the container’s name (moby#52870). */
   endpointName: 'com.docker.network.endpoint.name',
+  /** CreateEndpoint, negotiated: a list of the names by which the endpoint is found on the network. */
+  endpointNames: 'io.cleat.endpoint.names',
   /** CreateEndpoint: name servers that the container’s user named. */
   dnsServers: 'com.docker.network.endpoint.dnsservers',
   /** A user's option of an endpoint: `net.X.Y.IFNAME.Z=V` of its interface, separated by commas. */
@@ -122,6 +147,7 @@ export const networkKind = {
     '`GetCapabilities.JoinsInSandbox`: then `Join.Options["io.cleat.sandbox.pid"]` is a process in the sandbox’s namespace, in which the driver may make its interface, and says so by `InterfaceName.InSandbox`.',
     '`GetCapabilities.AllocatesNetworks`: then `AllocateNetwork` is called before `CreateNetwork`, and `FreeNetwork` after `DeleteNetwork`, on this host. Docker has a swarm’s manager make these calls, for drivers of global scope.',
     '`GetCapabilities.KnowsEndpointNames`: then `CreateEndpoint.Options["com.docker.network.endpoint.name"]` is the container’s name, as Docker tells it to IPAM drivers.',
+    '`GetCapabilities.SharesNames`: the driver carries names between hosts. Then `CreateEndpoint.Options["io.cleat.endpoint.names"]` is an array of the names by which the endpoint is found on the network, `RenameEndpoint` is called when they become others, and `WatchNames` for the endpoints of other hosts.',
     '`GetCapabilities.OpensLinks`: then `OpenLinks` is called for containers that are linked (`docker run --link`), so that a driver that keeps containers apart lets these reach each other.',
   ],
   methods: {
@@ -153,6 +179,7 @@ export const networkKind = {
         OpensLinks: Type.Optional(Type.Boolean(negotiated)),
         AllocatesNetworks: Type.Optional(Type.Boolean(negotiated)),
         KnowsEndpointNames: Type.Optional(Type.Boolean(negotiated)),
+        SharesNames: Type.Optional(Type.Boolean(negotiated)),
       }),
       deadlineMs: seconds(10),
       idempotent: true,
@@ -320,6 +347,25 @@ export const networkKind = {
       deadlineMs: seconds(60),
       idempotent: false,
       optional: true,
+    },
+    RenameEndpoint: {
+      about:
+        'Negotiated, see `SharesNames`: all names of an endpoint, instead of those that it had, after a container was renamed. Also for an endpoint that was made before the driver shared names. A driver that is away is told when it is back.',
+      request: Type.Object({ ...Endpoint, Names: Type.Array(Type.String()) }),
+      response: Nothing,
+      deadlineMs: seconds(10),
+      idempotent: true,
+      optional: true,
+    },
+    WatchNames: {
+      about:
+        'Negotiated, see `SharesNames`: the endpoints of other hosts on a network, by their names. The answer is a stream of lines of JSON. Each is whole, `{"Endpoints":[{"Names":["web"],"Addresses":["10.9.0.2"]}]}`, so that the last one counts: the first comes as soon as the driver knows, and another after each change. A driver that knows nothing yet (it has just started, say) sends no line: what it said before goes on to be answered, also while it is away. An engine asks again after a minute of silence. A line has at most 512 KiB and 4096 endpoints, an endpoint 64 names and 16 addresses. Addresses outside of the network’s subnets are left out, and names that are no DNS names. Names of this host’s own containers come first.',
+      request: Type.Object({ NetworkID: Type.String() }),
+      response: Nothing,
+      deadlineMs: seconds(10),
+      idempotent: true,
+      optional: true,
+      streams: 'response',
     },
     OpenLinks: {
       about:

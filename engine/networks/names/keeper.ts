@@ -6,7 +6,7 @@ import { isClass, messageOf, unavailable } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { NameLink } from './link.js';
-import type { Answers, Inheritance, NamedContainer, Ports, Request, RequestOf } from './messages.js';
+import type { Answers, Inheritance, NamedContainer, NamedElsewhere, Ports, Request, RequestOf } from './messages.js';
 import { ownBuild, type StartedProcess, startNames } from './process.js';
 
 /** How long the process may take for an answer. After that it counts as hanging, and is replaced. */
@@ -27,6 +27,8 @@ const pauses = { firstMs: 100, longestMs: 10_000 };
 export interface Known {
   containers(): NamedContainer[];
   ports(): Record<string, Ports>;
+  /** By network. */
+  elsewhere(): Record<string, readonly NamedElsewhere[]>;
   /** All was told, to a process that is new to this engine. */
   onTold(told: Answers['all']): void;
 }
@@ -88,7 +90,7 @@ export class NameKeeper {
   }
 
   /** Tells it something, if it is there: one that comes later is told all. Never fails. */
-  async tell(request: RequestOf<'drop'>): Promise<void> {
+  async tell(request: RequestOf<'drop' | 'elsewhere'>): Promise<void> {
     if (!this.#link) return;
     await this.ask(request).catch((error: unknown) =>
       this.#log.warn('the process of names was not told of a change', { error: messageOf(error) }),
@@ -155,8 +157,8 @@ export class NameKeeper {
 
   /** It is told everything before anybody asks. @param former the process that this one replaces */
   #use(link: NameLink, former?: NameLink, inherited?: Inheritance): NameLink {
-    const containers = this.#known.containers();
-    const all = link.ask({ kind: 'all', containers, ports: this.#known.ports(), inherited }, allMs);
+    const known = { containers: this.#known.containers(), elsewhere: this.#known.elsewhere() };
+    const all = link.ask({ kind: 'all', ...known, ports: this.#known.ports(), inherited }, allMs);
     void all
       .then(
         (told) => {

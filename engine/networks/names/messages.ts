@@ -47,6 +47,13 @@ export interface NamedContainer {
   readonly completesShortNames?: boolean;
 }
 
+/** An endpoint of another host, as its network's driver told it. */
+export interface NamedElsewhere {
+  /** The first is what its addresses are called. */
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+}
+
 /** Sockets of a container in the process that serves it, by their descriptors. */
 export interface HeldSockets {
   readonly udp: number;
@@ -68,11 +75,15 @@ export type Request =
       readonly containers: readonly NamedContainer[];
       /** Ports that they had, which are free or theirs. */
       readonly ports: Readonly<Record<string, Ports>>;
+      /** By network. */
+      readonly elsewhere: Readonly<Record<string, readonly NamedElsewhere[]>>;
       readonly inherited?: Inheritance;
     }
   /** Replaces what is known of one. Answered when it is served: {@link Ports}, or nothing for one that does not ask. */
   | { readonly kind: 'put'; readonly container: NamedContainer }
   | { readonly kind: 'drop'; readonly containerId: string }
+  /** Replaces what is known of a network's endpoints on other hosts; none: it has none. */
+  | { readonly kind: 'elsewhere'; readonly networkId: string; readonly endpoints: readonly NamedElsewhere[] }
   /** Another process is to take them over: {@link Inheritance}. */
   | { readonly kind: 'sockets' }
   /** The process ends as soon as what was asked is answered. */
@@ -95,6 +106,7 @@ export interface Answers {
   all: { ports: Readonly<Record<string, Ports>>; failures: Failures };
   put: Ports | undefined;
   drop: undefined;
+  elsewhere: undefined;
   sockets: Inheritance;
   end: undefined;
 }

@@ -161,6 +161,28 @@ test('a process answers with what it was told last, and goes on without the engi
   expect(await lookUp('third')).toBe('SERVFAIL');
 });
 
+test('endpoints of other hosts are found by all that it takes: changes, its death, the next engine', async () => {
+  const elsewhere = (...names: string[]) => [{ names, addresses: ['10.0.0.9'] }];
+  const first = open();
+  await first.setElsewhere('n', elsewhere('far'));
+  await first.put(asker);
+  expect(await lookUp('far')).toBe('10.0.0.9');
+  await first.setElsewhere('n', elsewhere('farther'));
+  expect(await lookUp('farther')).toBe('10.0.0.9');
+  expect(await lookUp('far')).toBe('SERVFAIL');
+  const pid = listeningPid(path);
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => lookUp('farther', 200)).toBe('10.0.0.9');
+  await first.close();
+  expect(await lookUp('farther')).toBe('10.0.0.9');
+  const next = open();
+  await next.setElsewhere('n', elsewhere('third'));
+  next.open([asker]);
+  await expect.poll(() => lookUp('third', 200)).toBe('10.0.0.9');
+  await next.setElsewhere('n', []);
+  expect(await lookUp('third')).toBe('SERVFAIL');
+});
+
 test('it ends with the last container and a clean stop; what a killed one left is cleared away', async () => {
   const service = open();
   await service.put(asker);
@@ -198,7 +220,7 @@ const keeperOf = (helloMs: number, answerMs: number) =>
   new NameKeeper(
     path,
     silentLogger,
-    { containers: () => [asker], ports: () => ({}), onTold: () => {} },
+    { containers: () => [asker], ports: () => ({}), elsewhere: () => ({}), onTold: () => {} },
     { helloMs, answerMs },
   );
 
@@ -241,7 +263,7 @@ test('a container that comes while the process ends gets the next one', async ()
 
 test('one of another version hands its sockets over, and no question is lost', async () => {
   const { child, link } = await startAnother();
-  await link.ask({ kind: 'all', containers: [asker, db()], ports: {} }, 10_000);
+  await link.ask({ kind: 'all', containers: [asker, db()], ports: {}, elsewhere: {} }, 10_000);
   expect(await link.ask({ kind: 'hello' }, 1_000)).toMatchObject({ build: 'another version' });
   const before = socketsOf(child.pid ?? 0);
   link.close();
@@ -268,7 +290,7 @@ test('a request that cannot be met, or is not known, is refused with a reason', 
   const { child, link } = await startAnother();
   const nowhere = { ...asker, containerId: 'x', path: '/nowhere' };
   await expect(link.ask({ kind: 'put', container: nowhere }, 5_000)).rejects.toThrow('/nowhere: no such file');
-  const told = await link.ask({ kind: 'all', containers: [asker, nowhere], ports: {} }, 5_000);
+  const told = await link.ask({ kind: 'all', containers: [asker, nowhere], ports: {}, elsewhere: {} }, 5_000);
   expect({ ports: Object.keys(told.ports), failures: Object.keys(told.failures) }).toEqual({
     ports: ['asker'],
     failures: ['x'],

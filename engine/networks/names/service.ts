@@ -3,20 +3,22 @@ import { messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { NameKeeper } from './keeper.js';
-import type { NamedContainer, Ports } from './messages.js';
+import type { NamedContainer, NamedElsewhere, Ports } from './messages.js';
 
 /** So long a process waits for the next container that asks. */
 const idleMs = 60_000;
 
 /**
- * Names of containers on networks of their users' own, as the engine tells them to the process that answers
- * (`program/`): names go on resolving when the engine is gone. An engine that needs none has no such process.
+ * Names of containers on networks of their users' own, here and on other hosts, as the engine tells them to the process
+ * that answers (`program/`): names go on resolving when the engine is gone. An engine that needs none has no such process.
  */
 export class NameService {
   readonly #log: Logger;
   readonly #known = new Map<string, NamedContainer>();
   /** By container: where it is served, for the process after this one. */
   readonly #ports = new Map<string, Ports>();
+  /** By network. */
+  readonly #elsewhere = new Map<string, readonly NamedElsewhere[]>();
   readonly #keeper: NameKeeper;
   #idle: NodeJS.Timeout | undefined;
 
@@ -25,6 +27,7 @@ export class NameService {
     this.#keeper = new NameKeeper(join(execRoot, 'names.sock'), log, {
       containers: () => [...this.#known.values()],
       ports: () => Object.fromEntries(this.#ports),
+      elsewhere: () => Object.fromEntries(this.#elsewhere),
       onTold: ({ ports, failures }) => {
         for (const [id, found] of Object.entries(ports)) if (this.#known.has(id)) this.#ports.set(id, found);
         for (const [id, error] of Object.entries(failures)) this.#warn(id, error);
@@ -73,6 +76,13 @@ export class NameService {
     this.#ports.delete(containerId);
     await this.#keeper.tell({ kind: 'drop', containerId });
     this.#restLater();
+  }
+
+  /** These are a network's endpoints on other hosts; none: it has none. Never fails. */
+  async setElsewhere(networkId: string, endpoints: readonly NamedElsewhere[]): Promise<void> {
+    if (endpoints.length > 0) this.#elsewhere.set(networkId, endpoints);
+    else if (!this.#elsewhere.delete(networkId)) return;
+    await this.#keeper.tell({ kind: 'elsewhere', networkId, endpoints });
   }
 
   #restLater(): void {

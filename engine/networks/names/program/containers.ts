@@ -9,6 +9,7 @@ import {
   type Inheritance,
   insideAddress,
   type NamedContainer,
+  type NamedElsewhere,
   type Ports,
   type RequestOf,
 } from '../messages.js';
@@ -56,10 +57,11 @@ export class NamedContainers {
   }
 
   /** These are all. @returns where each is served, and why some are not */
-  async all({ containers, ports, inherited }: RequestOf<'all'>): Promise<{
+  async all({ containers, ports, elsewhere, inherited }: RequestOf<'all'>): Promise<{
     ports: Record<string, Ports>;
     failures: Record<string, string>;
   }> {
+    this.#directory.replaceElsewhere(elsewhere);
     const wanted = new Set(containers.map(({ containerId }) => containerId));
     for (const id of [...this.#known.keys()]) if (!wanted.has(id)) this.drop(id);
     const served: Record<string, Ports> = {};
@@ -100,6 +102,11 @@ export class NamedContainers {
       if (this.#servers.get(id) === known) this.#servers.delete(id);
       throw error;
     }
+  }
+
+  /** Replaces what is known of a network's endpoints on other hosts. */
+  elsewhere(networkId: string, endpoints: readonly NamedElsewhere[]): void {
+    this.#directory.enterElsewhere(networkId, endpoints);
   }
 
   drop(id: string): void {

@@ -69,6 +69,9 @@ export async function listenForEngines(path: string, build: string, containers: 
       case 'drop':
         containers.drop(request.containerId);
         return undefined;
+      case 'elsewhere':
+        containers.elsewhere(request.networkId, request.endpoints);
+        return undefined;
       case 'sockets':
         return await containers.sockets();
       case 'end':

@@ -58,3 +58,37 @@ test('a link leads to its container, whatever that one or another is called by n
   names.leave('la');
   expect(names.addressesOf('a', 'db')).toBeUndefined();
 });
+
+test('endpoints of other hosts come after all containers of this one', () => {
+  const names = new Directory();
+  names.enter(sandbox('a', on('n', '10.0.0.1', ['a']), on('m', '10.1.0.1', ['a'])));
+  names.enter(sandbox('b', on('m', '10.1.0.2', ['b'])));
+  names.enter(sandbox('c', on('o', '10.2.0.3', ['c'])));
+  const far = (address: string, ...known: string[]) => ({ names: known, addresses: [address] });
+  names.enterElsewhere('id-n', [
+    far('10.0.0.7', 'Far', 'web'),
+    far('10.0.0.8', 'far2', 'web', 'b'),
+    far('10.0.0.9', 'registry.example.org'),
+    far('10.0.0.1', 'thief'),
+  ]);
+  expect(names.addressesOf('a', 'FAR')).toEqual(['10.0.0.7']);
+  expect(names.addressesOf('a', 'far.n')).toEqual(['10.0.0.7']);
+  expect(names.addressesOf('a', 'far.m')).toBeUndefined();
+  expect(names.addressesOf('a', 'web')).toEqual(['10.0.0.7', '10.0.0.8']);
+  // Also where this host has the name on another network.
+  expect(names.addressesOf('a', 'b')).toEqual(['10.1.0.2']);
+  expect(names.addressesOf('a', 'b.n')).toEqual(['10.0.0.8']);
+  // The world's names are not a plugin's to give.
+  expect(names.addressesOf('a', 'registry.example.org')).toBeUndefined();
+  expect(names.addressesOf('a', 'registry.example.org.n')).toEqual(['10.0.0.9']);
+  expect(names.nameOf('a', '10.0.0.7')).toBe('Far.n');
+  expect(names.nameOf('a', '10.0.0.1')).toBe('a.n');
+  for (const name of ['far', 'far.n']) expect(names.addressesOf('c', name)).toBeUndefined();
+  expect(names.nameOf('c', '10.0.0.7')).toBeUndefined();
+  names.enterElsewhere('id-n', [far('10.0.0.7', 'other')]);
+  expect(names.addressesOf('a', 'far')).toBeUndefined();
+  expect(names.addressesOf('a', 'other')).toEqual(['10.0.0.7']);
+  names.replaceElsewhere({ 'id-m': [far('10.1.0.7', 'third')] });
+  expect(names.addressesOf('a', 'other')).toBeUndefined();
+  expect(names.addressesOf('a', 'third')).toEqual(['10.1.0.7']);
+});

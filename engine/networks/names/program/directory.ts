@@ -1,4 +1,5 @@
-import type { NamedContainer, NamedPlace } from '../messages.js';
+import type { NamedContainer, NamedElsewhere, NamedPlace } from '../messages.js';
+import { Elsewhere } from './elsewhere.js';
 
 /** A container's place on one network, as others there find it. */
 interface Known {
@@ -22,6 +23,8 @@ export class Directory {
   readonly #networks = new Map<string, NamedNetwork>();
   /** By container: the networks on which it looks names up. */
   readonly #askers = new Map<string, NamedContainer>();
+  /** By network: its endpoints on other hosts. */
+  readonly #elsewhere = new Map<string, Elsewhere>();
 
   /** Makes a container known with all its places; replaces what was known of it. */
   enter(container: NamedContainer): void {
@@ -66,11 +69,40 @@ export class Directory {
     }
   }
 
+  /** Replaces what is known of a network's endpoints on other hosts. */
+  enterElsewhere(networkId: string, endpoints: readonly NamedElsewhere[]): void {
+    if (endpoints.length > 0) this.#elsewhere.set(networkId, new Elsewhere(endpoints));
+    else this.#elsewhere.delete(networkId);
+  }
+
+  /** The same for all networks. */
+  replaceElsewhere(all: Readonly<Record<string, readonly NamedElsewhere[]>>): void {
+    this.#elsewhere.clear();
+    for (const [networkId, endpoints] of Object.entries(all)) this.enterElsewhere(networkId, endpoints);
+  }
+
   /**
    * Addresses of a name, as one container sees it: on each of its networks in turn, a link's alias before a name; and
-   * `name.network`, where both may have dots. @returns undefined when there is no such name
+   * `name.network`, where both may have dots. The containers of this host come first, on all of its networks.
+   * @returns undefined when there is no such name
    */
   addressesOf(asker: string, name: string): string[] | undefined {
+    return this.#here(asker, name) ?? this.#there(asker, name);
+  }
+
+  #there(asker: string, name: string): string[] | undefined {
+    if (this.#elsewhere.size === 0) return undefined;
+    for (const { name: wanted, network } of readings(lower(name))) {
+      for (const { networkId, networkName } of this.#askers.get(asker)?.places ?? []) {
+        if (network !== undefined && lower(networkName) !== network) continue;
+        const found = this.#elsewhere.get(networkId)?.addressesOf(wanted, network !== undefined);
+        if (found) return [...found];
+      }
+    }
+    return undefined;
+  }
+
+  #here(asker: string, name: string): string[] | undefined {
     for (const { name: wanted, network } of readings(lower(name))) {
       for (const place of this.#askers.get(asker)?.places ?? []) {
         if (network !== undefined && lower(place.networkName) !== network) continue;
@@ -99,6 +131,10 @@ export class Directory {
       const network = this.#networks.get(networkId);
       const name = network?.byAddress.get(address)?.names[0];
       if (network && name) return `${name}.${network.name}`;
+    }
+    for (const { networkId, networkName } of this.#askers.get(asker)?.places ?? []) {
+      const name = this.#elsewhere.get(networkId)?.nameOf(address);
+      if (name) return `${name}.${networkName}`;
     }
     return undefined;
   }
