@@ -1,4 +1,4 @@
-/** Write a network driver: one that makes no interface, one whose interfaces are links on the host's, one that spans hosts. */
+/** Write a network driver: one that makes no interface, one whose interfaces are links on the host's, one that spans hosts, with names. */
 import { formatAddress, tryParseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { decode } from '@cleat/protocol/json';
@@ -7,6 +7,7 @@ import { NodeDiscoveryData, type networkKind, nodeDiscovery } from '@cleat/proto
 
 type NetworkHandlers = Handlers<typeof networkKind>;
 
+export { endpointNames, type NameSource, nameLines } from './networks/names.js';
 export { SubLinkDriver, type SubLinkSettings } from './networks/sub-link-driver.js';
 export type { SubLink, SubLinkEndpoint, SubLinkHost, SubLinkNetwork, SubLinkType } from './networks/sub-links.js';
 

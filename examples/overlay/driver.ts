@@ -1,6 +1,7 @@
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { type DurableMap, type Handlers, invalidParameter, type networkKind, notFound, turns } from '@cleat/sdk';
 import { formatAddress, parseCidr } from '@cleat/sdk/addresses';
+import { endpointNames, nameLines } from '@cleat/sdk/networks';
 import { type Addresses, macOf } from './cluster/addresses.js';
 import { agreeOnEncryption, networkOf, type SharedNetworks } from './cluster/networks.js';
 import type { SharedValue } from './cluster/shared-value.js';
@@ -29,7 +30,7 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
 
   return {
     // No address of a network is its gateway's: containers reach the world by the engine's gateway network.
-    GetCapabilities: () => ({ Scope: scope, ConnectivityScope: 'global', GwAllocChecker: true }),
+    GetCapabilities: () => ({ Scope: scope, ConnectivityScope: 'global', GwAllocChecker: true, SharesNames: true }),
     GwAllocCheck: () => ({ SkipIPv4: true, SkipIPv6: true }),
     async CreateNetwork({ NetworkID, Options, IPv4Data, IPv6Data }) {
       const { encrypted, mtu } = readOptions(Options?.[netlabel.generic]);
@@ -56,7 +57,7 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
       await fabric.remove(NetworkID);
       await fabric.assertRules();
     },
-    async CreateEndpoint({ NetworkID, EndpointID, Interface }) {
+    async CreateEndpoint({ NetworkID, EndpointID, Interface, Options }) {
       const { name: network } = fabric.network(NetworkID);
       const given = [Interface?.Address, Interface?.AddressIPv6].flatMap((cidr) =>
         cidr ? formatAddress(parseCidr(cidr).address) : [],
@@ -74,7 +75,9 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
           `a MAC address follows from the address here, so that both move together: leave out ${Interface.MacAddress}`,
         );
       }
-      for (const address of given) await addresses.setMac(network, address, mac);
+      const names = endpointNames(Options);
+      const more = { mac, ...(names.length > 0 ? { names } : {}) };
+      for (const address of given) await addresses.describe(network, address, more);
       endpoints.set(EndpointID, { networkId: NetworkID, addresses: given });
       return Interface?.MacAddress ? {} : { Interface: { MacAddress: mac } };
     },
@@ -94,6 +97,17 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
         return { InterfaceName: { SrcName: inside, DstPrefix: 'eth' } };
       }),
     Leave: () => {},
+    async RenameEndpoint({ NetworkID, EndpointID, Names }) {
+      const { name: network } = fabric.network(NetworkID);
+      const endpoint = endpoints.get(EndpointID);
+      if (!endpoint) throw notFound(`endpoint ${EndpointID} not found`);
+      for (const address of endpoint.addresses) await addresses.describe(network, address, { names: Names });
+    },
+    async WatchNames({ NetworkID }, { signal }) {
+      fabric.network(NetworkID);
+      const onChange = (listener: () => void) => fabric.onNews(listener);
+      return nameLines({ current: () => fabric.namesOn(NetworkID), onChange }, signal);
+    },
   };
 }
 

@@ -50,13 +50,18 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
       await driver.CreateNetwork({ NetworkID, Options: {}, IPv4Data, IPv6Data: [] });
       const { Address } = await ipam.RequestAddress({ PoolID, Address: '', Options: holder });
       expect(Address).toBe('10.9.0.2/24');
-      const created = await driver.CreateEndpoint({ ...ids, Interface: { Address }, Options: {} });
+      const named = { [netlabel.endpointNames]: ['web', 'shop'] };
+      const created = await driver.CreateEndpoint({ ...ids, Interface: { Address }, Options: named });
       expect(created).toEqual({ Interface: { MacAddress: '02:42:0a:09:00:02' } });
       for (const _ of ['once', 'again']) {
         const { InterfaceName } = await driver.Join({ ...ids, SandboxKey: '/s', Options: {} });
         expect(InterfaceName).toEqual({ SrcName: `${prefix}${EndpointID.slice(0, 9)}i`, DstPrefix: 'eth' });
       }
       expect(ours().length).toBe(4);
+      const claim = () => JSON.parse(etcd.get('/cleat/overlay/addresses/shop/10.9.0.2') ?? '{}') as object;
+      expect(claim()).toMatchObject({ container: 'web', names: ['web', 'shop'] });
+      await driver.RenameEndpoint({ ...ids, Names: ['new', 'shop'] });
+      expect(claim()).toMatchObject({ names: ['new', 'shop'] });
     }
     // It was killed before its last step, and another host speaks while it is away.
     await run('ip', ['link', 'set', 'dev', `${prefix}x-${NetworkID.slice(0, 9)}`, 'nomaster', 'down']);
@@ -64,7 +69,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     const mac = '02:42:0a:09:00:03';
     etcd.put(
       '/cleat/overlay/addresses/shop/10.9.0.3',
-      JSON.stringify({ host: 'other', holder: 'x', container: 'db', mac }),
+      JSON.stringify({ host: 'other', holder: 'x', container: 'db', mac, names: ['db', 'store'] }),
     );
     {
       await using plugin = await start();
@@ -75,7 +80,17 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
       const [bridge = ''] = ours().filter((name) => name.startsWith(`${prefix}-`));
       const { stdout } = await run('ip', ['link', 'show', 'dev', link ?? '']);
       expect(stdout).toMatch(new RegExp(`[<,]UP,.* master ${bridge} `));
+      const watch = new AbortController();
+      const lines = await driver.WatchNames({ NetworkID }, { signal: watch.signal });
+      let heard = '';
+      const reading = (async () => {
+        for await (const bytes of lines) heard += Buffer.from(bytes).toString();
+      })().catch(() => {}); // It is ended below.
+      await expect.poll(() => heard).toBe('{"Endpoints":[{"Names":["db","store"],"Addresses":["10.9.0.3"]}]}\n');
       etcd.remove('/cleat/overlay/addresses/shop/10.9.0.3');
+      await expect.poll(() => heard).toContain('{"Endpoints":[]}\n');
+      watch.abort();
+      await reading;
       await expect.poll(fdb).not.toContain(mac);
       await driver.Leave(ids);
       await driver.DeleteEndpoint(ids);
@@ -113,6 +128,8 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     await expect(create({})).rejects.toThrow('etcd does not answer');
     etcd.isAway = false;
     expect(ours().length).toBe(2);
+    await expect(driver.RenameEndpoint({ ...ids, Names: ['x'] })).rejects.toThrow('not found');
+    await expect(driver.WatchNames({ NetworkID: EndpointID })).rejects.toThrow('not found');
     await expect(driver.Join({ ...ids, SandboxKey: '/s', Options: {} })).rejects.toThrow('not found');
     await expect(ipam.RequestPool({ ...requestPool, Options: { colour: 'red' } })).rejects.toThrow(
       'there is only name',

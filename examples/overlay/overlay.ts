@@ -104,7 +104,7 @@ export default defineExtension({
     };
     const stop = new AbortController();
     const ended = AbortSignal.any([stop.signal, signal]);
-    const running = [session.run(agree, ended), mirror.run(() => fabric.refresh(), ended)];
+    const running = [session.run(agree, ended), mirror.run(() => fabric.news(), ended)];
     const looking = setInterval(() => fabric.refresh(), lookMs);
     // Links have it in them, so others must be made.
     const place = `${address} ${vxlanPort}`;

@@ -58,13 +58,13 @@ export type NamedEndpoint = Static<typeof NamedEndpoint>;
 export const NamesElsewhere = Type.Object({ Endpoints: Type.Array(NamedEndpoint) });
 export type NamesElsewhere = Static<typeof NamesElsewhere>;
 
-/** What an engine takes of one network's names; a longer line or list is refused, odd entries are left out. */
+/** Bounds of one network's names: an engine refuses a longer line or list, and leaves odd entries out. */
 export const namesElsewhereLimits = {
   /** Bytes of a line. */
   line: 512 * 1024,
   /** Endpoints of a line. */
   endpoints: 4096,
-  /** Of one endpoint. */
+  /** Those of one endpoint. */
   names: 64,
   addresses: 16,
 } as const;

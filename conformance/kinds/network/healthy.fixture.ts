@@ -5,6 +5,7 @@ import { interfaceNames } from '@cleat/linux/net/facts';
 import { conflict, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind } from '@cleat/protocol/kinds/network';
+import { nameLines } from '@cleat/sdk/networks';
 
 export type NetworkHandlers = Handlers<typeof networkKind>;
 
@@ -92,6 +93,7 @@ export class HealthyNetworks implements NetworkHandlers {
     JoinsInSandbox: true,
     AllocatesNetworks: true,
     KnowsEndpointNames: true,
+    SharesNames: true,
   });
 
   AllocateNetwork: Required<NetworkHandlers>['AllocateNetwork'] = ({ NetworkID, IPv4Data }) => {
@@ -153,6 +155,14 @@ export class HealthyNetworks implements NetworkHandlers {
   Leave: NetworkHandlers['Leave'] = ({ EndpointID }) => this.unlink(this.outside(EndpointID));
 
   DiscoverNew: NetworkHandlers['DiscoverNew'] = () => {};
+
+  /** Nobody is on other hosts. */
+  WatchNames = ({ NetworkID }: { NetworkID: string }, { signal }: { signal: AbortSignal }) => {
+    this.network(NetworkID);
+    return nameLines({ current: () => [], onChange: () => () => {} }, signal);
+  };
+
+  RenameEndpoint: Required<NetworkHandlers>['RenameEndpoint'] = ({ EndpointID }) => void this.endpoint(EndpointID);
 
   ProgramExternalConnectivity: NetworkHandlers['ProgramExternalConnectivity'] = ({ EndpointID }) =>
     void this.endpoint(EndpointID);

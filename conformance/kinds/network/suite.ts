@@ -7,9 +7,10 @@ import { joiningCases } from './joining.js';
 import { leaving } from './leaving.js';
 import { looking } from './looking.js';
 import { making } from './making.js';
+import { naming } from './naming.js';
 
 export const networkSuite = {
   kind: networkKind,
   harmless: { method: 'GetCapabilities', request: {} },
-  cases: [...looking, ...making, ...allocating, ...attaching, ...joiningCases, ...leaving, ...crashing],
+  cases: [...looking, ...making, ...allocating, ...attaching, ...joiningCases, ...leaving, ...naming, ...crashing],
 } satisfies Suite;

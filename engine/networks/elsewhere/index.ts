@@ -2,12 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Extensions } from '@cleat/extensions/service';
 import { messageOf, unavailable } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import type { ContainerId, NetworkId } from '../../ids.js';
 import type { Collection } from '../../store/service.js';
-import type { NetworksContext } from '../context.js';
 import { resolvesNames } from '../dns-names.js';
 import type { Drivers } from '../drivers.js';
 import type { NamedElsewhere } from '../names/messages.js';
+import type { NameService } from '../names/service.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from '../record.js';
+import type { NetworkRegistry } from '../registry.js';
 import { NameWatcher } from './watcher.js';
 
 /** Bytes of all networks' names together: the process of names has them all in its memory. */
@@ -19,12 +21,20 @@ export interface StoredElsewhere {
   endpoints: NamedElsewhere[];
 }
 
+/** The part of the room's context that is needed here, which has this class itself. */
+export interface ElsewhereContext {
+  readonly registry: Pick<NetworkRegistry, 'all' | 'byId'>;
+  endpointsOn(networkId: NetworkId): { sandbox: SandboxRecord; endpoint: EndpointRecord }[];
+  sandbox(containerId: ContainerId): SandboxRecord | undefined;
+  save(sandbox: SandboxRecord): void;
+}
+
 export interface ElsewhereDeps {
   readonly stored: Collection<StoredElsewhere>;
   readonly extensions: Pick<Extensions, 'arrival' | 'onChange'>;
   readonly drivers: Pick<Drivers, 'network' | 'networkCapabilities'>;
-  readonly names: Pick<NetworksContext['names'], 'setElsewhere'>;
-  readonly context: Pick<NetworksContext, 'endpointsOn' | 'registry' | 'save' | 'sandbox'>;
+  readonly names: Pick<NameService, 'setElsewhere'>;
+  readonly context: ElsewhereContext;
   readonly log: Logger;
 }
 
@@ -37,10 +47,12 @@ export class NamesElsewhere {
   readonly #watchers = new Map<string, NameWatcher>();
   readonly #sizes = new Map<string, number>();
   readonly #stop: () => void;
+  readonly #mostBytes: number;
   #isClosed = false;
 
-  constructor(deps: ElsewhereDeps) {
+  constructor(deps: ElsewhereDeps, most = mostBytes) {
     this.#deps = deps;
+    this.#mostBytes = most;
     this.#stop = deps.extensions.onChange(({ name, state }) => {
       if (state === 'active') for (const network of this.#networksOf(name)) void this.consider(network);
     });
@@ -111,7 +123,7 @@ export class NamesElsewhere {
   /** Endpoints that were renamed while the driver was away, or were there before it shared names. */
   async #tell({ id, driver }: NetworkRecord): Promise<void> {
     const { context, drivers } = this.#deps;
-    for (const { sandbox, endpoint } of context.endpointsOn(id as NetworkRecord['id'])) {
+    for (const { sandbox, endpoint } of context.endpointsOn(id)) {
       if (endpoint.namesTold || endpoint.stage === 'addressed') continue;
       const Names = [...endpoint.dnsNames];
       const client = await drivers.network(driver, { impatient: true });
@@ -130,7 +142,9 @@ export class NamesElsewhere {
     if (!before || isDeepStrictEqual(before.endpoints, endpoints) || !this.#watchers.has(networkId)) return;
     const size = sizeOf(endpoints);
     const others = [...this.#sizes].reduce((sum, [id, bytes]) => (id === networkId ? sum : sum + bytes), 0);
-    if (others + size > mostBytes) throw unavailable(`the names of all networks have more than ${mostBytes} bytes`);
+    if (others + size > this.#mostBytes) {
+      throw unavailable(`the names of all networks have more than ${this.#mostBytes} bytes`);
+    }
     this.#sizes.set(networkId, size);
     stored.put(networkId, { v: 1, endpoints });
     if (context.registry.all().some(({ id }) => id === networkId)) void names.setElsewhere(networkId, endpoints);
@@ -149,7 +163,7 @@ export class NamesElsewhere {
 }
 
 const isCurrent = (
-  context: Pick<NetworksContext, 'sandbox'>,
+  context: Pick<ElsewhereContext, 'sandbox'>,
   sandbox: SandboxRecord,
   endpoint: EndpointRecord,
 ): boolean => context.sandbox(sandbox.containerId) === sandbox && sandbox.endpoints.includes(endpoint);

@@ -3,8 +3,8 @@ import { setTimeout } from '@cleat/protocol/guard';
 /** Nothing has come for so long that the stream counts as dead. */
 export class Silence extends Error {}
 
-/** @throws Error for a line of more than `longest` bytes, and for one that the end of the stream cuts short */
 export interface LineSettings {
+  /** Bytes of a line. */
   longest: number;
   /** In ms. */
   silenceMs: number;
@@ -39,7 +39,7 @@ export async function* lastLines(
       refuseLong(rest, longest);
     }
   } finally {
-    // What it still has to say is of no interest, and it may not answer.
+    // It may not answer, and the rest is of no interest.
     void chunks.return?.().catch(() => {});
   }
   if (rest.length > 0) throw new Error('the last line is cut short');

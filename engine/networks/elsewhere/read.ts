@@ -1,13 +1,13 @@
 import { hostname } from 'node:os';
 import { contains, formatAddress, parseCidr, tryParseAddress } from '@cleat/protocol/cidr';
 import { messageOf } from '@cleat/protocol/errors';
-import { decode, parseJson } from '@cleat/protocol/json';
-import { namesElsewhereLimits as limits, NamesElsewhere } from '@cleat/protocol/kinds/network';
+import { namesElsewhereLimits as limits, type NamesElsewhere } from '@cleat/protocol/kinds/network';
+import { readNamesElsewhere } from '@cleat/protocol/names-elsewhere';
 import { readable } from '@cleat/protocol/untrusted';
 import type { Answer } from '../answers.js';
 import type { NamedElsewhere } from '../names/messages.js';
 
-/** What a line tells, without what is odd in it. */
+/** The endpoints that a line tells of, without odd names and addresses. */
 export interface ReadNames {
   endpoints: NamedElsewhere[];
   /** The first thing that is odd; absent: nothing is. */
@@ -55,7 +55,7 @@ export function readNames(said: Answer, line: string, pools: readonly string[]):
 
 function decoded(said: Answer, line: string): NamesElsewhere['Endpoints'] {
   try {
-    return decode(NamesElsewhere, parseJson(line), said.call).Endpoints;
+    return readNamesElsewhere(line).Endpoints;
   } catch (error) {
     throw said.wrong(`a line that is none of the protocol: ${readable(messageOf(error), 200)}`);
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { conflict, type DurableMap, turns } from '@cleat/sdk';
 import { parseCidr } from '@cleat/sdk/addresses';
 import type { Change, Entry, Etcd, Guard } from '../etcd/etcd.js';
@@ -18,6 +19,8 @@ export interface Claim {
   holder: string;
   container: string;
   mac: string;
+  /** By which the container is found on the network. Absent: nobody said. */
+  names?: string[];
 }
 
 export interface AddressRequest {
@@ -131,20 +134,22 @@ export class Addresses {
     }
   }
 
-  #valueOf({ holder, container, mac }: Claim): string {
-    return JSON.stringify({ host: this.#session.host, holder, container, mac } satisfies SharedClaim);
+  #valueOf({ holder, container, mac, names }: Claim): string {
+    return JSON.stringify({ host: this.#session.host, holder, container, mac, names } satisfies SharedClaim);
   }
 
-  /** The MAC address of the interface that has several addresses. */
-  setMac(network: string, address: string, mac: string): Promise<void> {
+  /**
+   * More of whoever has an address: the MAC address of the interface, which may have several; the names by which it is
+   * found. They go when the claim does. What etcd cannot be told now, {@link reclaim} tells it later.
+   */
+  describe(network: string, address: string, more: Pick<Claim, 'names'> & Partial<Pick<Claim, 'mac'>>): Promise<void> {
     return this.#inTurn('all', async () => {
       const claim = this.#journal.get(journalKey({ network, address }));
-      if (!claim || claim.mac === mac) return;
+      const after = claim && { ...claim, ...more };
+      if (!claim || !after || isDeepStrictEqual(claim, after)) return;
       const before: Guard = { key: this.#keys.address(network, address), value: this.#valueOf(claim) };
-      const after = { ...claim, mac };
       this.#journal.set(journalKey(after), after);
-      // A claim that was lost meanwhile is found by the next `reclaim`.
-      await this.#write([before], after);
+      if (!(await this.#write([before], after))) this.#session.doubt();
     });
   }
 
@@ -155,7 +160,8 @@ export class Addresses {
       if (!claim) return;
       this.#journal.delete(journalKey(claim));
       const key = this.#keys.address(network, address);
-      await this.#commit([{ key, value: this.#valueOf(claim) }], [{ remove: key }]);
+      const isGone = await this.#commit([{ key, value: this.#valueOf(claim) }], [{ remove: key }]);
+      if (!isGone) this.#session.doubt();
     });
   }
 

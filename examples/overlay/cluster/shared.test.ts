@@ -7,6 +7,7 @@ const host = { name: 'a', address: '192.0.2.1', wireguard: { publicKey, port: 51
 
 test('values of other hosts are read as they were written', () => {
   expect(readClaim(JSON.stringify(claim))).toEqual(claim);
+  expect(readClaim(JSON.stringify({ ...claim, names: ['web', 'shop'] }))).toMatchObject({ names: ['web', 'shop'] });
   expect(readHost(JSON.stringify(host))).toEqual(host);
   expect(readHost(JSON.stringify({ ...host, wireguard: undefined }))).toEqual({ name: 'a', address: '192.0.2.1' });
 });
@@ -14,6 +15,7 @@ test('values of other hosts are read as they were written', () => {
 test.each([
   ...['', 'null', '[]', '7', '{"host":', '{}'],
   JSON.stringify({ ...claim, host: 1 }),
+  JSON.stringify({ ...claim, names: ['web', 7] }),
   JSON.stringify({ ...claim, mac: '02:42:0a:09:00:02\nlink delete dev lo' }),
 ])('no claim: %s', (text) => {
   expect(readClaim(text)).toBeUndefined();

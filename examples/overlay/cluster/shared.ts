@@ -13,6 +13,8 @@ export interface SharedClaim {
   holder: string;
   container: string;
   mac: string;
+  /** By which it is found on its network. Absent: its engine tells none. */
+  names?: string[] | undefined;
 }
 
 /** A host, as the others see it. */
@@ -25,10 +27,11 @@ export interface SharedHost {
 }
 
 export function readClaim(text: string): SharedClaim | undefined {
-  const { host, holder, container, mac } = record(text);
+  const { host, holder, container, mac, names } = record(text);
   if (!isText(host) || !isText(holder) || !isText(container) || !isText(mac)) return undefined;
   if (!/^([\da-f]{2}:){5}[\da-f]{2}$/.test(mac)) return undefined;
-  return { host, holder, container, mac };
+  if (names === undefined) return { host, holder, container, mac };
+  return Array.isArray(names) && names.every(isText) ? { host, holder, container, mac, names } : undefined;
 }
 
 export function readHost(text: string): SharedHost | undefined {

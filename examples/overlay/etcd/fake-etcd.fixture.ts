@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions as SecureServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 interface Stored {
@@ -47,19 +48,24 @@ export class FakeEtcd implements AsyncDisposable {
   /** Called before each commit: somebody else may be quicker. */
   beforeCommit: () => void = () => {};
 
-  private constructor() {
-    this.#server = createServer((request, answer) => void this.#serve(request, answer));
+  readonly #scheme: string;
+
+  private constructor(tls: SecureServerOptions | undefined) {
+    const serve = (request: IncomingMessage, answer: ServerResponse) => void this.#serve(request, answer);
+    this.#server = tls ? createSecureServer(tls, serve) : createServer(serve);
+    this.#scheme = tls ? 'https' : 'http';
   }
 
-  static async start(): Promise<FakeEtcd> {
-    const fake = new FakeEtcd();
+  /** @param tls it speaks TLS, in that way */
+  static async start(tls?: SecureServerOptions): Promise<FakeEtcd> {
+    const fake = new FakeEtcd(tls);
     fake.#server.listen(0, '127.0.0.1');
     await once(fake.#server, 'listening');
     return fake;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   get keys(): string[] {

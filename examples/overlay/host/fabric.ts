@@ -1,4 +1,5 @@
 import { messageOf } from '@cleat/protocol/errors';
+import type { NamedEndpoint } from '@cleat/protocol/kinds/network';
 import { type DurableMap, type Logger, notFound, turns } from '@cleat/sdk';
 import { tryParseAddress } from '@cleat/sdk/addresses';
 import type { Addresses, Claim } from '../cluster/addresses.js';
@@ -44,12 +45,6 @@ export interface FabricSettings {
   mirror: Mirror;
   keys: Keys;
   log: Logger;
-}
-
-/** A container of another host, and what people call it. */
-export interface NamedContainer {
-  name: string;
-  addresses: string[];
 }
 
 /** Makes this host's links what etcd says: who is where, and by which tunnel. */
@@ -182,28 +177,38 @@ export class Fabric {
     });
   }
 
-  /** The names of containers of other hosts on a network. */
-  namesOn(networkId: string): NamedContainer[] {
-    const byHolder = new Map<string, NamedContainer>();
-    for (const { host, holder, container, address } of this.#claimsOn(this.network(networkId))) {
-      if (!container) continue;
-      const key = holder ? `${host} ${holder}` : `${host} ${container}`;
-      const known = byHolder.get(key) ?? { name: container, addresses: [] };
-      known.addresses.push(address);
+  /** The containers of other hosts on a network, by their names; undefined before etcd was heard for the first time. */
+  namesOn(networkId: string): NamedEndpoint[] | undefined {
+    const { mirror, networks } = this.#settings;
+    const network = networks.get(networkId);
+    if (!network || !mirror.isWhole) return undefined;
+    const byHolder = new Map<string, NamedEndpoint>();
+    for (const { host, holder, container, names, address } of this.#claimsOn(network)) {
+      const Names = names ?? (container ? [container] : []);
+      if (Names.length === 0) continue;
+      // An endpoint may have an address of each family.
+      const key = `${host} ${holder || container}`;
+      const known = byHolder.get(key) ?? { Names, Addresses: [] };
+      known.Addresses.push(address);
       byHolder.set(key, known);
     }
     return [...byHolder.values()];
   }
 
-  /** @param listener called after other hosts did something @returns a function that ends it */
+  /** @param listener called after etcd told something @returns a function that ends it */
   onNews(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
+  /** Etcd told something. */
+  news(): void {
+    for (const listener of this.#listeners) listener();
+    this.refresh();
+  }
+
   /** All networks, soon: there is news, or time to look after the links. */
   refresh(): void {
-    for (const listener of this.#listeners) listener();
     this.#again = true;
     if (!this.#isRefreshing) this.#refreshed = this.#refresh();
   }

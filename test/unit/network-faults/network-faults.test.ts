@@ -15,8 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => world[Symbol.asyncDispose]());
 
-/** Calls about nodes and links are of no network's life. */
-const others = ['DiscoverNew', 'DiscoverDelete', 'OpenLinks'];
+/** Calls about nodes, links and names are of no network's life. */
+const others = ['DiscoverNew', 'DiscoverDelete', 'OpenLinks', 'RenameEndpoint', 'WatchNames'];
 const methods = [networkKind, ipamKind].flatMap(({ name, methods: all }) =>
   Object.keys(all)
     .filter((method) => !others.includes(method))
