@@ -139,7 +139,7 @@ export class Addresses {
   }
 
   /**
-   * More of whoever has an address: the MAC address of the interface, which may have several; the names by which it is
+   * More about the holder of an address: the MAC address of the interface, which may have several; the names by which it is
    * found. They go when the claim does. What etcd cannot be told now, {@link reclaim} tells it later.
    */
   describe(network: string, address: string, more: Pick<Claim, 'names'> & Partial<Pick<Claim, 'mac'>>): Promise<void> {
