@@ -91,7 +91,11 @@ export async function createEndpoint(
           ...(tellsNames ? { [netlabel.endpointNames]: endpoint.dnsNames } : {}),
         },
       };
-      if (tellsNames) endpoint.namesTold = true;
+      if (tellsNames) {
+        endpoint.namesTold = true;
+        // The driver may share names only since its last upgrade.
+        void context.elsewhere.consider(network);
+      }
       return driver.CreateEndpoint(request, calls);
     }).catch((error: unknown) => {
       throw inContext(error, `failed to create endpoint ${sandbox.containerName} on network ${network.name}`);

@@ -131,6 +131,7 @@ test('a driver that shares none, or no longer, is not watched, and what it told 
   expect(calls).toEqual([]);
   shares = true;
   isActive();
+  await room.consider(network as never);
   await expect.poll(known).toEqual(['web']);
   shares = false;
   isActive();

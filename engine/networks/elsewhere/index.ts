@@ -54,7 +54,8 @@ export class NamesElsewhere {
     this.#deps = deps;
     this.#mostBytes = most;
     this.#stop = deps.extensions.onChange(({ name, state }) => {
-      if (state === 'active') for (const network of this.#networksOf(name)) void this.consider(network);
+      // Others are not asked whether they share names: a driver that says nothing of it must see no difference.
+      if (state === 'active') for (const { id } of this.#networksOf(name)) this.#watchers.get(id)?.renew();
     });
   }
 
@@ -73,11 +74,9 @@ export class NamesElsewhere {
     }
   }
 
-  /** Begins with a network whose driver is there, if it shares names. Never fails. */
+  /** Begins with a network whose driver has been asked for its capabilities, if it shares names. Never fails. */
   async consider(network: NetworkRecord): Promise<void> {
-    if (!resolvesNames(network) || network.configOnly) return;
-    const known = this.#watchers.get(network.id);
-    if (known) return known.renew();
+    if (!resolvesNames(network) || network.configOnly || this.#watchers.has(network.id)) return;
     try {
       const { sharesNames } = await this.#deps.drivers.networkCapabilities(network.driver);
       if (sharesNames && this.#deps.context.registry.byId(network.id)) this.#watch(network);

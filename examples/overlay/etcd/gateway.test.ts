@@ -50,7 +50,7 @@ test('a refusal of etcd is final: no other member is asked', async () => {
 });
 
 test('a watch goes on to the next member, which has its own time', async () => {
-  const gateway = gatewayTo([one.url, two.url], 50);
+  const gateway = gatewayTo([one.url, two.url], 1_500);
   one.isSilent = true;
   const stop = new AbortController();
   const stream = gateway.stream('/v3/watch', { create_request: { key: '', start_revision: '1' } }, stop.signal);

@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ipamKind } from '@cleat/sdk';
-import { startForTest } from '@cleat/sdk/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import overlay from '../overlay.js';
+import { Etcd } from './etcd.js';
 import { FakeEtcd } from './fake-etcd.fixture.js';
+import type { Tls } from './gateway.js';
 
 let directory: string;
 let etcd: FakeEtcd;
@@ -45,27 +44,19 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const started = (more: Record<string, string>) =>
-  startForTest(overlay, {
-    name: 'overlay',
-    carrier: 'in-process',
-    options: { address: '127.0.0.1', etcd: etcd.url, root: file('root'), prefix: 'wtls', ...more },
-  });
-const request = { AddressSpace: 'overlay', Pool: '10.9.0.0/24', SubPool: '', Options: { name: 'shop' }, V6: false };
-
 test('an etcd that speaks TLS is asked with a certificate, and must show one of the CA', async () => {
-  const own = { 'etcd-cert': file('host.pem'), 'etcd-key': file('host.key') };
-  {
-    await using plugin = await started({ ...own, 'etcd-ca': file('ca.pem') });
-    expect(await plugin.client(ipamKind).RequestPool(request)).toMatchObject({ Pool: '10.9.0.0/24' });
-    expect(etcd.get('/cleat/overlay/networks')).toContain('shop');
-  }
-  for (const [options, why] of [
-    [own, /certificate|issuer/],
-    [{ 'etcd-ca': file('ca.pem') }, /etcd does not answer/],
-  ] as const) {
-    await using plugin = await started(options);
-    await expect(plugin.client(ipamKind).RequestPool(request)).rejects.toThrow(why);
-  }
-  await expect(started({ 'etcd-ca': file('none.pem') })).rejects.toThrow('none.pem');
+  const text = (name: string) => readFileSync(file(name), 'utf8');
+  const [ca, own] = [text('ca.pem'), { cert: text('host.pem'), key: text('host.key') }];
+  const ask = async (tls: Tls) => {
+    const client = new Etcd([etcd.url], tls, 20_000);
+    try {
+      return await client.grant(5);
+    } finally {
+      client.close();
+    }
+  };
+  expect(await ask({ ca, ...own })).toBe('1');
+  await expect(ask(own)).rejects.toThrow(/etcd does not answer .*certificate/);
+  await expect(ask({ ca })).rejects.toThrow('etcd does not answer');
+  expect(etcd.leases).toEqual(['1']);
 });
