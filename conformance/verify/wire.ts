@@ -5,6 +5,7 @@ import type { Address } from '@cleat/extensions/carriers/address';
 import { isSecure, waysTo } from '@cleat/extensions/carriers/connect';
 import { pluginMediaType } from '@cleat/protocol/dispatch';
 import { messageOf } from '@cleat/protocol/errors';
+import { owned } from '@cleat/protocol/guard';
 
 /** Longer answers are cut: no message of the protocol comes near. */
 const maxAnswerBytes = 4 * 1024 * 1024;
@@ -102,7 +103,8 @@ export class Wire implements Disposable {
           ...(verb === 'POST' ? { 'Content-Length': Buffer.byteLength(body) } : {}),
         },
       });
-      request.on('response', resolve).on('error', reject);
+      // A caller that hangs up while nobody reads breaks the answer all the same.
+      request.on('response', (response) => resolve(owned(response))).on('error', reject);
       if (pieces === undefined) request.end(verb === 'POST' ? body : undefined);
       else {
         request.flushHeaders();
