@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '@cleat/extensions/carriers/address';
 import { isSecure, waysTo } from '@cleat/extensions/carriers/connect';
@@ -42,6 +43,7 @@ export class Wire implements Disposable {
   readonly #address: () => Address;
   readonly #agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   readonly #deadlineMs: number;
+  readonly #owned = new WeakSet<Socket>();
 
   constructor(address: () => Address, deadlineMs: number) {
     this.#address = address;
@@ -86,6 +88,11 @@ export class Wire implements Disposable {
     }
   }
 
+  #own(socket: Socket): void {
+    if (this.#owned.has(socket)) return;
+    this.#owned.add(owned(socket));
+  }
+
   #post(path: string, body: string, { verb = 'POST', pieces }: Manner, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const address = this.#address();
@@ -103,7 +110,9 @@ export class Wire implements Disposable {
           ...(verb === 'POST' ? { 'Content-Length': Buffer.byteLength(body) } : {}),
         },
       });
-      // A caller that hangs up while nobody reads breaks the answer all the same.
+      // A caller that hangs up while nobody reads breaks the answer all the same, and one that does as the answer ends
+      // breaks a connection that is nobody's at that moment.
+      request.on('socket', (socket) => this.#own(socket));
       request.on('response', (response) => resolve(owned(response))).on('error', reject);
       if (pieces === undefined) request.end(verb === 'POST' ? body : undefined);
       else {
