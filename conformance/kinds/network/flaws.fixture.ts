@@ -3,6 +3,7 @@ import { allocatingFlaws } from './allocating-flaws.fixture.js';
 import type { HealthyNetworks } from './healthy.fixture.js';
 import { leavingFlaws } from './leaving-flaws.fixture.js';
 import { namingFlaws } from './naming-flaws.fixture.js';
+import { publishingFlaws } from './publishing-flaws.fixture.js';
 
 const turn = (ms = raceMs) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -305,6 +306,7 @@ export function networkFlaws(): Flaw<HealthyNetworks>[] {
       }),
     },
     ...allocatingFlaws(),
+    ...publishingFlaws(),
     ...leavingFlaws(),
     ...namingFlaws(),
   ];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { conflict, notFound } from '@cleat/protocol/errors';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
-import { netlabel, type networkKind } from '@cleat/protocol/kinds/network';
+import { netlabel, type networkKind, type PortBinding } from '@cleat/protocol/kinds/network';
 import { nameLines } from '@cleat/sdk/networks';
 
 export type NetworkHandlers = Handlers<typeof networkKind>;
@@ -16,6 +16,8 @@ export interface State {
   endpoints: Record<string, string>;
   /** Subnets that are reserved, by network. */
   allocations?: Record<string, string>;
+  /** Published ports, by endpoint. */
+  ports?: Record<string, PortBinding[]>;
 }
 
 /**
@@ -85,6 +87,12 @@ export class HealthyNetworks implements NetworkHandlers {
   forgetEndpoint(id: string): void {
     const { [id]: _gone, ...endpoints } = this.state.endpoints;
     this.state = { ...this.state, endpoints };
+    this.setPorts(id, []);
+  }
+
+  setPorts(endpoint: string, open: PortBinding[]): void {
+    const { [endpoint]: _former, ...ports } = this.state.ports ?? {};
+    this.state = { ...this.state, ports: open.length > 0 ? { ...ports, [endpoint]: open } : ports };
   }
 
   GetCapabilities: NetworkHandlers['GetCapabilities'] = () => ({
@@ -94,7 +102,13 @@ export class HealthyNetworks implements NetworkHandlers {
     AllocatesNetworks: true,
     KnowsEndpointNames: true,
     SharesNames: true,
+    GwAllocChecker: true,
+    ServesPublishedPorts: true,
+    PublishesPerFamily: true,
+    OpensLinks: true,
   });
+
+  GwAllocCheck: Required<NetworkHandlers>['GwAllocCheck'] = () => ({ SkipIPv4: false, SkipIPv6: false });
 
   AllocateNetwork: Required<NetworkHandlers>['AllocateNetwork'] = ({ NetworkID, IPv4Data }) => {
     const { allocations = {} } = this.state;
@@ -140,7 +154,7 @@ export class HealthyNetworks implements NetworkHandlers {
 
   EndpointOperInfo: NetworkHandlers['EndpointOperInfo'] = ({ EndpointID }) => {
     this.endpoint(EndpointID);
-    return { Value: {} };
+    return { Value: { [netlabel.portMap]: this.state.ports?.[EndpointID] ?? [] } };
   };
 
   Join: NetworkHandlers['Join'] = ({ EndpointID, Options }) => {
@@ -164,6 +178,21 @@ export class HealthyNetworks implements NetworkHandlers {
 
   RenameEndpoint: Required<NetworkHandlers>['RenameEndpoint'] = ({ EndpointID }) => void this.endpoint(EndpointID);
 
-  ProgramExternalConnectivity: NetworkHandlers['ProgramExternalConnectivity'] = ({ EndpointID }) =>
-    void this.endpoint(EndpointID);
+  /** It opens none, and says that it did. */
+  ProgramExternalConnectivity: Required<NetworkHandlers>['ProgramExternalConnectivity'] = ({ EndpointID, Options }) => {
+    this.endpoint(EndpointID);
+    const families = (Options?.[netlabel.gatewayFor] ?? ['ipv4', 'ipv6']) as string[];
+    const wanted = (Options?.[netlabel.portMap] ?? []) as PortBinding[];
+    const open = wanted.flatMap((port) =>
+      families.map((family) => ({ ...port, HostIP: family === 'ipv4' ? '0.0.0.0' : '::', HostPort: 40_000 })),
+    );
+    this.setPorts(EndpointID, open);
+  };
+
+  RevokeExternalConnectivity: Required<NetworkHandlers>['RevokeExternalConnectivity'] = ({ EndpointID }) =>
+    this.setPorts(EndpointID, []);
+
+  OpenLinks: Required<NetworkHandlers>['OpenLinks'] = ({ EndpointID, Links }) => {
+    for (const id of [EndpointID, ...Links.map((link) => link.EndpointID)]) this.endpoint(id);
+  };
 }

@@ -8,9 +8,21 @@ import { leaving } from './leaving.js';
 import { looking } from './looking.js';
 import { making } from './making.js';
 import { naming } from './naming.js';
+import { publishing } from './publishing.js';
 
 export const networkSuite = {
   kind: networkKind,
   harmless: { method: 'GetCapabilities', request: {} },
-  cases: [...looking, ...making, ...allocating, ...attaching, ...joiningCases, ...leaving, ...naming, ...crashing],
+
+  cases: [
+    ...looking,
+    ...making,
+    ...allocating,
+    ...attaching,
+    ...joiningCases,
+    ...publishing,
+    ...leaving,
+    ...naming,
+    ...crashing,
+  ],
 } satisfies Suite;
