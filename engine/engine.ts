@@ -357,6 +357,7 @@ export async function openEngine(
       store,
       async start() {
         const late = (what: string) => (error: unknown) => log.error(what, { error: messageOf(error) });
+        outbox.start();
         builds.makePlaces();
         // They come up while the rest starts, and whatever needs them waits by itself.
         await plugins.start();

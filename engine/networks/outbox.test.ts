@@ -30,6 +30,7 @@ const script = Object.fromEntries(
 /** As a new engine finds it. */
 function open(): void {
   all = openOutbox({ store, extensions: { onChange: () => () => {} }, log: silentLogger });
+  all.start();
   const drivers = { network: async () => script, ipam: async () => script } as never;
   outbox = new NetworkOutbox({ outbox: all, store, drivers, taken: () => false });
 }

@@ -13,15 +13,21 @@ export interface OutboxDeps {
 
 export function openOutbox({ store, extensions, log }: OutboxDeps): Outbox {
   const queues: OutboxQueue<never>[] = [];
+  let isStarted = false;
   const stop = extensions.onChange(({ name, state }) => {
-    if (state === 'active') for (const queue of queues) queue.settleSoon(name);
+    if (isStarted && state === 'active') for (const queue of queues) queue.settleSoon(name);
   });
   return {
     queue: (name, rules) => {
       // The name is the type: one room owns a queue and knows what it put there.
       const queue = new OutboxQueue(new Entries(store.collection<Pending<never>>('outbox'), name), rules as never, log);
       queues.push(queue);
+      if (isStarted) queue.start();
       return queue as never;
+    },
+    start: () => {
+      isStarted = true;
+      for (const queue of queues) queue.start();
     },
     close: () => {
       stop();

@@ -74,6 +74,7 @@ beforeEach(() => {
   settled = [];
   answer = undefined;
   open();
+  outbox.start();
 });
 afterEach(() => {
   outbox.close();
@@ -86,6 +87,18 @@ test('a message that arrives leaves nothing behind', async () => {
   expect(settled).toEqual(['a done']);
   expect(queue.list()).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('calls that the former engine left wait until all rooms are open', async () => {
+  queue.postpone(message('a'), 'nobody there');
+  outbox.close();
+  open();
+  for (const listener of listeners) listener({ name: 'p', state: 'active' } as ExtensionStatus);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(said).toEqual([]);
+  outbox.start();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(said).toEqual(['p: a']);
 });
 
 test('an extension that is away is told with growing pauses, as often as it takes, and only what it has not heard', async () => {
@@ -169,6 +182,7 @@ test('it is told at once when it is back, and by the next engine', async () => {
 
   answer = undefined;
   open();
+  outbox.start();
   await vi.advanceTimersByTimeAsync(1_000);
   expect(said).toHaveLength(3);
   expect(queue.list()).toEqual([]);
@@ -202,6 +216,7 @@ test('a refusal is an outcome: final after as many as the rules say, and nobody 
   expect(queue.list()).toEqual([]);
 
   open({ attempts: 1 });
+  outbox.start();
   const outcome: Outcome = await queue.send(message('b', 'one'));
   expect(outcome).toMatchObject({ state: 'refused', error: { message: 'busy' } });
 });
@@ -227,6 +242,7 @@ test('messages of one extension come in their order; the first that is pending s
 
 test('independent ones do not wait for each other', async () => {
   open({ independent: true });
+  outbox.start();
   answer = async (text) => {
     if (text === 'a') await new Promise(() => {});
   };
@@ -238,6 +254,7 @@ test('independent ones do not wait for each other', async () => {
 
 test('a message that must come before is sent first, and else holds the call up', async () => {
   open({ comesBefore: (other, call) => call.say === 'whole' && other.id === 'part' });
+  outbox.start();
   answer = fails(unavailable('nobody there'));
   await queue.send(message('part'));
   expect(await queue.send(message('whole'))).toEqual({
@@ -252,6 +269,7 @@ test('a message that must come before is sent first, and else holds the call up'
 
 test('a moot call is not made; a cancelled message does not come back', async () => {
   open({ isMoot: (_, { say }) => say === 'taken again' });
+  outbox.start();
   await queue.send(message('a', 'taken again', 'other'));
   expect(said).toEqual(['p: other']);
 
@@ -270,6 +288,7 @@ test('a message that was noted before it was sent is there for the next engine',
   expect(queue.list().map(({ id }) => id)).toEqual(['a']);
   outbox.close();
   open();
+  outbox.start();
   await vi.advanceTimersByTimeAsync(1_000);
   expect(said).toEqual(['p: a']);
 });

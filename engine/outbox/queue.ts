@@ -36,14 +36,19 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
   readonly #underWay = new Map<string, Sending<Call>>();
   /** By extension. */
   readonly #retries = new Map<string, Retry>();
+  #isStarted = false;
   #closed = false;
 
   constructor(entries: Entries<Call>, rules: Rules<Call>, log: Logger) {
     this.#entries = entries;
     this.#rules = rules;
     this.#log = log;
-    // The calls that the former engine left.
-    for (const { extension } of entries.list()) this.#later(extension);
+  }
+
+  /** See {@link Outbox.start}. */
+  start(): void {
+    this.#isStarted = true;
+    for (const { extension } of this.#entries.list()) this.#later(extension);
   }
 
   list(): Pending<Call>[] {
@@ -202,7 +207,7 @@ export class OutboxQueue<Call extends object> implements Queue<Call> {
   #later(extension: string): void {
     const retry: Retry = this.#retries.get(extension) ?? { backoff: new Backoff(pauses) };
     this.#retries.set(extension, retry);
-    if (this.#closed || retry.timer) return;
+    if (!this.#isStarted || this.#closed || retry.timer) return;
     retry.timer = setTimeout(() => {
       retry.timer = undefined;
       this.settleSoon(extension);

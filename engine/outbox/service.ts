@@ -14,6 +14,11 @@ import type { CallOptions } from '@cleat/protocol/kinds/kind';
 export interface Outbox {
   /** @param name tells the queues apart on disk, for good */
   queue<Call extends object>(name: string, rules: Rules<Call>): Queue<Call>;
+  /**
+   * The rooms are open: what the former engine left is told from now on. Until then no call is made but those that a room
+   * waits for.
+   */
+  start(): void;
   /** No further attempt; what is pending stays on disk. */
   close(): void;
 }

@@ -57,6 +57,7 @@ export function roomForTests(): void {
 /** As an engine does that starts; what was there before is as after a kill. */
 export function openRoom(): void {
   outbox = openOutbox({ store, extensions, log: silentLogger });
+  outbox.start();
   volumes = openVolumes({
     config: { defaultVolumeDriver: 'local', dataRoot: directory, execRoot: directory },
     log: silentLogger,

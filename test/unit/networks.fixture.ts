@@ -100,6 +100,7 @@ export async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     onChange: () => () => {},
   } as never;
   outbox = openOutbox({ store, extensions, log: silentLogger });
+  outbox.start();
   networks = openNetworks({
     config,
     containers: { find: (ref) => played.findContainer(ref) },

@@ -85,6 +85,7 @@ export function openWith(driver: FakeDriver, directory: string, backlog = 1e9): 
   } as unknown as Extensions;
   const roots = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'exec') };
   const outbox = openOutbox({ store: memoryStore(), extensions, log: silentLogger });
+  outbox.start();
   const config = { ...roots, logBacklog: backlog } as LogsConfig;
   return openSpool({ config, log: silentLogger, extensions, outbox });
 }

@@ -96,6 +96,7 @@ function openEngine(root: string): Engine {
     return extensions.onChange(listener);
   };
   const outbox = openOutbox({ store, extensions: { onChange }, log });
+  outbox.start();
   const events = { publish: () => {}, together: <T>(work: () => T) => work(), next: 1, holds: () => true } as never;
   const containers = { find: () => undefined };
   const config = { ...settings, dataRoot: root, execRoot } as unknown as EngineConfig;
