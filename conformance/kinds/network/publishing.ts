@@ -17,7 +17,7 @@ import {
 
 const needs: readonly Need[] = ['changes'];
 
-/** What a driver declares about gateways, published ports and links. */
+/** Gateways, published ports and links, as a driver declares them. */
 export const publishing = cases(
   networkKind,
   {
