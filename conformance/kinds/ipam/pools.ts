@@ -78,9 +78,14 @@ export const pools = cases(
       const { KnowsNetworks } = await capabilities(trial);
       if (!KnowsNetworks) throw new Inapplicable('it does not declare KnowsNetworks');
       const network = JSON.stringify({ Name: trial.fresh(), Driver: 'bridge', Options: {} });
-      const request = await poolRequest(trial, freshBlock(trial.session));
-      await pooled(trial, { ...request, Options: { ...request.Options, [ipamOption.network]: network } });
-      await pooled(trial, await poolRequest(trial, freshBlock(trial.session)));
+      const described = { Options: { [ipamOption.network]: network } };
+      // Some choose the pool themselves, always.
+      const requested = await pooledUnlessRefused(
+        trial,
+        await poolRequest(trial, freshBlock(trial.session), described),
+      );
+      if (!requested) await pooled(trial, await poolRequest(trial, '', described));
+      await pooled(trial, await poolRequest(trial, requested ? freshBlock(trial.session) : ''));
     },
   },
   {
