@@ -167,7 +167,7 @@ test(
       expect(await page(ports.web)).toBe('it is the web\n');
       expect(await page(ports.range + 1)).toBe('it is the web\n');
       const pid = await ok('inspect', '-f', '{{.State.Pid}}', compose.container('web'));
-      await using _echo = new Program('nsenter', ['-t', pid, '-n', 'socat', 'UDP-LISTEN:53,fork', 'EXEC:cat']);
+      await using _echo = new Program('nsenter', ['-t', pid, '-n', 'socat', 'UDP-RECVFROM:53,fork', 'EXEC:cat']);
       expect(await echo(ports.udp, 'over UDP')).toBe('over UDP');
       const told = async (...args: string[]) => (await compose.ok('port', ...args)).stdout.trim();
       expect(await told('web', '80')).toBe(`0.0.0.0:${ports.web}`);
