@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { type Nak, type Offer, Refusal, readNak, readOffer } from './answers.js';
 import { ask, type Patience } from './exchange.js';
 import type { OpenPort } from './port.js';
@@ -102,7 +103,7 @@ export class DhcpClient {
       ]);
       const message = encodeMessage({
         operation: 'request',
-        transaction: Math.floor(Math.random() * 2 ** 32),
+        transaction: randomInt(2 ** 32),
         seconds: 0,
         broadcast: false,
         clientAddress: address,

@@ -6,6 +6,7 @@ import { forbidden, invalidParameter, messageOf, notFound, notImplemented, unava
 import { type ipamKind, ipamOption } from '@cleat/protocol/kinds/ipam';
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
+import { dockerMac } from '@cleat/protocol/mac';
 import type { Offer } from './answers.js';
 import type { Client, DhcpClient } from './client.js';
 import type { Clock } from './clock.js';
@@ -241,5 +242,5 @@ function hostNameIn(options: OptionMap): string {
 /** Locally administered, and always the same: a server that writes clients down has one entry for it. */
 function probeMac(link: string): string {
   const digest = createHash('sha256').update(`${hostname()} ${link}`).digest('hex');
-  return ['02', '42', ...(digest.slice(0, 8).match(/../g) ?? [])].join(':');
+  return dockerMac(digest);
 }

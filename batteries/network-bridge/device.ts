@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
 import { conflict } from '@cleat/protocol/errors';
+import { dockerMac } from '@cleat/protocol/mac';
 import { deviceAddresses } from './modes.js';
 import type { NetworkRecord } from './state.js';
 
@@ -87,5 +88,5 @@ const addressOf = (bridge: string) => (gateway: string) =>
 /** A fixed, locally administered address: left alone, a bridge takes the lowest of its ports' and changes with them. */
 function bridgeMac(engineId: string, networkId: string): string {
   const digest = createHash('sha256').update(`${engineId}/${networkId}`).digest();
-  return ['02', '42', ...(digest.subarray(0, 4).toString('hex').match(/../g) ?? [])].join(':');
+  return dockerMac(digest.toString('hex'));
 }

@@ -171,10 +171,8 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
       const options = poolOptions(record, capabilities);
       const skipGateway = six ? skip6 : skip4;
       const list = six ? record.v6 : record.v4;
-      const requested = {
-        driver: record.ipam.driver,
-        ...{ addressSpace, options, own, six, config, skipGateway, others: [...list] },
-      };
+      const { driver } = record.ipam;
+      const requested = { driver, addressSpace, options, own, six, config, skipGateway, others: [...list] };
       const pool = await takePool(context.drivers, context.outbox, requested, (taken) => {
         if (!list.includes(taken)) list.push(taken);
         context.building.put(record.id, record);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { CleatError, isClass, notFound } from '@cleat/protocol/errors';
 import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
+import { dockerMac } from '@cleat/protocol/mac';
 import { newId } from '../ids.js';
 import { takeAddress } from './addresses.js';
 import { Answer } from './answers.js';
@@ -259,7 +260,7 @@ async function takeUnused(
  */
 function lastingMac({ containerId }: SandboxRecord, { networkId }: EndpointRecord): string {
   const digest = createHash('sha256').update(`${containerId} ${networkId}`).digest('hex');
-  return ['02', '42', ...(digest.slice(0, 8).match(/../g) ?? [])].join(':');
+  return dockerMac(digest);
 }
 
 /** `--default-gateway`, `--default-gateway-v6`. */

@@ -48,7 +48,7 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
         await fabric.ensure(NetworkID);
         await fabric.assertRules();
       } catch (error) {
-        // A network that was refused is not deleted by the engine. One that is told of again has containers.
+        // The engine does not delete a network that was refused; but one that it tells of again has containers.
         if (isNew) await fabric.remove(NetworkID);
         throw error;
       }

@@ -7,6 +7,7 @@ import { conflict, forbidden, invalidParameter, messageOf, notFound } from '@cle
 import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
+import { dockerMac } from '@cleat/protocol/mac';
 import { DurableMap } from '../state.js';
 import { isLinkName, readSubLinkNetwork, readVlan } from './sub-link-options.js';
 import type { SubLinkEndpoint, SubLinkHost, SubLinkNetwork, SubLinkType } from './sub-links.js';
@@ -171,7 +172,7 @@ export class SubLinkDriver {
   async #macFor(network: SubLinkNetwork): Promise<string> {
     if (this.#type.takesParentMac(network)) return await this.#host.macOf(network.parent);
     if (!this.#type.hasOwnMac) return '';
-    return ['02', '42', ...(randomBytes(4).toString('hex').match(/../g) ?? [])].join(':');
+    return dockerMac(randomBytes(4).toString('hex'));
   }
 
   async #deleteEndpoint(id: string): Promise<void> {

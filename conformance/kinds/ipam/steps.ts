@@ -1,6 +1,7 @@
 import { type Block, formatAddress, parseCidr } from '@cleat/protocol/cidr';
 import { type ipamKind, ipamOption } from '@cleat/protocol/kinds/ipam';
 import { netlabel } from '@cleat/protocol/kinds/network';
+import { dockerMac } from '@cleat/protocol/mac';
 import type { Static } from '@cleat/protocol/schema';
 import { freshBlock, isCidr } from '../../verify/blocks.js';
 import { Finding, type Said } from '../../verify/finding.js';
@@ -93,11 +94,9 @@ export async function addressRequest(
   more: Record<string, string> = {},
 ): Promise<Message<'RequestAddress'>> {
   const { RequiresMACAddress } = await capabilities(trial);
-  const mac: Record<string, string> = RequiresMACAddress ? { [netlabel.macAddress]: macFrom(trial.freshId()) } : {};
+  const mac: Record<string, string> = RequiresMACAddress ? { [netlabel.macAddress]: dockerMac(trial.freshId()) } : {};
   return { PoolID: id, Address: requested, Options: { ...mac, ...more } };
 }
-
-const macFrom = (id: string): string => ['02', '42', ...(id.slice(0, 8).match(/../g) ?? [])].join(':');
 
 /** Option of the request for a network's gateway. */
 export const forGateway = { [ipamOption.requestAddressType]: ipamOption.gatewayType };

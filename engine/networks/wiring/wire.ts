@@ -94,8 +94,8 @@ function defaultRoute(destination: string, gateway: string, endpoint: EndpointRe
 }
 
 /**
- * Moves an endpoint's interface back to the host under its former name, as its driver expects to find it. One that never
- * came, or is gone, is fine.
+ * Moves an endpoint's interface back to the host under its former name, as its driver expects to find it. It is no error
+ * when the interface never came, or is gone.
  * @param expected false: the driver does not, so the interface is simply removed
  */
 export async function unwire(sandbox: SandboxRecord, endpoint: EndpointRecord, expected: boolean): Promise<void> {

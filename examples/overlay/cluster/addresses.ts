@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { dockerMac } from '@cleat/protocol/mac';
 import { conflict, type DurableMap, turns } from '@cleat/sdk';
 import { parseCidr } from '@cleat/sdk/addresses';
 import type { Change, Entry, Etcd, Guard } from '../etcd/etcd.js';
@@ -209,5 +210,5 @@ const journalKey = ({ network, address }: Pick<Claim, 'network' | 'address'>): s
 export function macOf(address: string): string {
   const { value } = parseCidr(`${address}/${address.includes(':') ? 128 : 32}`).address;
   const last = (value & 0xffff_ffffn).toString(16).padStart(8, '0');
-  return ['02', '42', ...(last.match(/../g) ?? [])].join(':');
+  return dockerMac(last);
 }
