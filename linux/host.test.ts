@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { expect, test, vi } from 'vitest';
 import {
+  commandPath,
   findCommand,
   hasFileSystem,
   hostFacts,
@@ -35,4 +37,18 @@ test('probes', () => {
   expect(sysctl('kernel.cleat')).toBe(undefined);
   expect(findCommand('sh')).toMatch(/\/sh$/);
   expect(findCommand('cleat-no-such')).toBe(undefined);
+});
+
+test('a command is looked for anew when PATH is another', () => {
+  const before = commandPath('sh');
+  const other = mkdtempSync('/tmp/cleat-path-');
+  try {
+    writeFileSync(`${other}/sh`, '', { mode: 0o755 });
+    vi.stubEnv('PATH', other);
+    expect(commandPath('sh')).toBe(`${other}/sh`);
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(other, { recursive: true });
+  }
+  expect(commandPath('sh')).toBe(before);
 });

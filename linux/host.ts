@@ -126,9 +126,15 @@ export function findCommand(name: string): string | undefined {
 }
 
 const paths = new Map<string, string>();
+let searchedIn: string | undefined;
 
-/** The same for a command that is often started: looked for again only when it is no longer where it was found. */
+/**
+ * The same for a command that is often started: looked for again only when it is no longer where it was found, or PATH
+ * is another.
+ */
 export function commandPath(name: string): string | undefined {
+  if (process.env.PATH !== searchedIn) paths.clear();
+  searchedIn = process.env.PATH;
   const known = paths.get(name);
   const path = (known && findCommand(known)) ?? findCommand(name);
   if (path !== undefined) paths.set(name, path);

@@ -18,7 +18,6 @@ export {
 } from '@cleat/linux/mount/mount';
 export { isMountPoint, listMounts, type MountEntry, mountOf } from '@cleat/linux/mount/mountinfo';
 export { interfaceNames, linksByAlias, readSysctl, usedBlocks, writeSysctl } from '@cleat/linux/net/facts';
-export { type FrameHandlers, LinkFrames } from '@cleat/linux/net/link-frames';
 export { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 export { isAlive, type ProcessIdentity, processIdentity } from '@cleat/linux/process/identity';
 export { type RunOptions, type RunResult, run as runCommand } from '@cleat/linux/process/run';

@@ -1,5 +1,6 @@
 import { notFound, unavailable } from '@cleat/protocol/errors';
-import { errnoOf, LinkFrames } from '@cleat/sdk/linux';
+import { errnoOf } from '@cleat/sdk/linux';
+import { LinkFrames } from '@cleat/sdk/linux/frames';
 import { clientPort, decodeFrame, type Ends, encodeFrame } from './wire/frame.js';
 
 /** A place on a link from which messages go to DHCP servers. */

@@ -50,11 +50,17 @@ export class ForwardGuard {
   #assert(six: boolean): Promise<void> {
     const asserted = this.#work.then(async () => {
       const changes = this.#foreign.count();
-      await this.#foreign.own(() => assertForward(this.#bridges, this.#tag));
-      if (six) await this.#foreign.own(() => assertForward(this.#bridges, this.#tag, true));
+      await this.#foreign.own(() => this.#assertFamily(false));
+      if (six) await this.#foreign.own(() => this.#assertFamily(true));
       this.#thereAfter = changes;
     });
     this.#work = asserted.catch(() => {});
     return asserted;
+  }
+
+  /** @returns how many transactions of nf_tables it took; those of the older iptables are none, or some of each */
+  async #assertFamily(six: boolean): Promise<number | undefined> {
+    if (!(await assertForward(this.#bridges, this.#tag, six))) return 0;
+    return hasLegacyRules() ? undefined : 1;
   }
 }

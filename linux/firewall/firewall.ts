@@ -16,6 +16,8 @@ import { sameShape, shapeOfListing, shapeOfScript } from './shape.js';
 
 interface Change {
   script: string;
+  /** Whether the kernel makes a transaction of it: not of elements that are there already. */
+  isOne(): boolean;
   /** Called when the rules are the changed ones. */
   done(): void;
   resolve(): void;
@@ -89,7 +91,7 @@ export class Firewall {
         if (print === this.#fingerprint()) this.#wholePrint = print;
         return false;
       }
-      await this.#foreign.own(() => nft(whole));
+      await this.#foreign.own(() => transaction(whole));
       return true;
     } finally {
       void this.#drain();
@@ -106,6 +108,7 @@ export class Firewall {
         ...directElements(ports).map(({ set, key }) => `add element inet ${this.table} ${set} { ${key} }\n`),
       ].join(''),
       () => this.#setPorts((there) => [...without(there, ports), ...ports]),
+      () => without(ports, this.#contents?.ports ?? []).length > 0,
     );
   }
 
@@ -143,10 +146,10 @@ export class Firewall {
     if (this.#contents) this.#contents = { ...this.#contents, ports: change(this.#contents.ports) };
   }
 
-  #change(script: string, done: () => void): Promise<void> {
+  #change(script: string, done: () => void, isOne = () => true): Promise<void> {
     if (!script) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#pending.push({ script, done, resolve, reject });
+      this.#pending.push({ script, isOne, done, resolve, reject });
       if (!this.#running) void this.#drain();
     });
   }
@@ -164,7 +167,8 @@ export class Firewall {
   /** One transaction for all; if it fails, one for each, so that only the culprit's caller hears of it. */
   async #runTogether(changes: readonly Change[]): Promise<void> {
     try {
-      await this.#foreign.own(() => nft(changes.map(({ script }) => script).join('')));
+      const isOne = changes.some((change) => change.isOne());
+      await this.#foreign.own(() => transaction(changes.map(({ script }) => script).join(''), isOne));
       for (const { done, resolve } of changes) {
         done();
         resolve();
@@ -179,6 +183,12 @@ export class Firewall {
 
 const without = (all: readonly PublishedPort[], some: readonly PublishedPort[]): PublishedPort[] =>
   all.filter((one) => !some.some((port) => isDeepStrictEqual(port, one)));
+
+/** @returns how many transactions it certainly was */
+async function transaction(script: string, isOne = true): Promise<number | undefined> {
+  await nft(script);
+  return isOne ? 1 : undefined;
+}
 
 /** Runs an nft script: all of it or nothing. @throws System with what nft said, Unavailable without nft */
 async function nft(script: string): Promise<void> {

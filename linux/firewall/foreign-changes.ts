@@ -5,27 +5,35 @@ import { rulesetGeneration } from '../syscall/netfilter.js';
  * transactions. A look costs one netlink message.
  */
 export class ForeignChanges {
-  #generation = readGeneration();
+  readonly #read: () => number | undefined;
+  #generation: number | undefined;
   #count = 0;
+
+  /** @param read tells the kernel's number of transactions; undefined where it does not count them */
+  constructor(read = readGeneration) {
+    this.#read = read;
+    this.#generation = read();
+  }
 
   /** Grows when somebody else may have changed rules; undefined where the kernel does not tell. */
   count(): number | undefined {
-    const generation = readGeneration();
+    const generation = this.#read();
     if (generation === undefined) return undefined;
     if (generation !== this.#generation) this.#count += 1;
     this.#generation = generation;
     return this.#count;
   }
 
-  /** Runs work that makes one transaction. Where there were more of them meanwhile, others had a hand in it. */
-  async own<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs work of ours. Where there was another number of transactions meanwhile than it made, others had a hand in it.
+   * @param work resolves to how many it certainly made; undefined where it cannot tell
+   */
+  async own(work: () => Promise<number | undefined>): Promise<void> {
     this.count();
     const before = this.#generation;
-    const result = await work();
-    if (before !== undefined && this.#generation === before && readGeneration() === before + 1) {
-      this.#generation = before + 1;
-    }
-    return result;
+    const made = await work();
+    if (before === undefined || made === undefined || this.#generation !== before) return;
+    if (this.#read() === before + made) this.#generation = before + made;
   }
 }
 

@@ -61,9 +61,10 @@ const attempts = 3;
  * A host without iptables has nothing that could drop our packets there.
  * @param tag the rules' comment, unique per engine
  * @param six ip6tables instead
+ * @returns whether there was anything to do
  * @throws System with what iptables said
  */
-export async function assertForward(bridges: readonly string[], tag: string, six = false): Promise<void> {
+export async function assertForward(bridges: readonly string[], tag: string, six = false): Promise<boolean> {
   const command = six ? 'ip6tables' : 'iptables';
   for (let attempt = 1; ; attempt++) {
     const listing = await run(command, ['-w', '5', '-S']).catch((error: unknown) => {
@@ -71,11 +72,11 @@ export async function assertForward(bridges: readonly string[], tag: string, six
       throw error;
     });
     // A kernel without that family says so by its exit code; then there is nothing to repair either.
-    if (listing?.code !== 0) return;
+    if (listing?.code !== 0) return false;
     const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
-    if (!script) return;
+    if (!script) return false;
     const result = await run(`${command}-restore`, ['--noflush', '-w', '5'], { input: script });
-    if (result.code === 0) return;
+    if (result.code === 0) return true;
     if (attempt === attempts) throw systemError(`${command}-restore: ${result.stderr.trim()}`);
   }
 }

@@ -2,8 +2,13 @@ import { interfaceNames } from '@cleat/linux/net/facts';
 import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyNetworks } from './healthy.fixture.js';
 
-/** Later than anybody waits who hangs up. */
 const late = (ms = 30) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Where the caller hangs up or kills it meanwhile: until the endpoint is taken back, however slow all is. */
+async function tooLate(healthy: HealthyNetworks, endpoint: string, { signal }: { signal: AbortSignal }): Promise<void> {
+  await late();
+  while (signal.aborted && healthy.state.endpoints[endpoint] !== undefined) await late(5);
+}
 
 /** Network plugins that are broken at Join, at Leave, or in between. */
 export const leavingFlaws = (): Flaw<HealthyNetworks>[] => [
@@ -125,8 +130,8 @@ export const leavingFlaws = (): Flaw<HealthyNetworks>[] => [
     finds: 'network/join-hang-up',
     about: 'makes the interface although its endpoint went meanwhile',
     handlers: (healthy) => ({
-      async Join({ EndpointID }) {
-        await late();
+      async Join({ EndpointID }, context) {
+        await tooLate(healthy, EndpointID, context);
         return anyInterface(healthy, EndpointID);
       },
     }),
@@ -135,9 +140,8 @@ export const leavingFlaws = (): Flaw<HealthyNetworks>[] => [
     finds: 'network/crash-in-a-join',
     about: 'notes its interfaces when it has made them',
     handlers: (healthy) => ({
-      async Join({ EndpointID }) {
-        // Later than the next one has taken back what it does not know of, also where all is slow.
-        await late(300);
+      async Join({ EndpointID }, context) {
+        await tooLate(healthy, EndpointID, context);
         return anyInterface(healthy, EndpointID);
       },
     }),
