@@ -12,7 +12,7 @@ const alias = [
 ];
 
 /** Waiting is bounded generously: what comes late on a busy machine has come. */
-const expectation = { poll: { timeout: 20_000 } };
+const expectation = { poll: { timeout: 60_000 } };
 
 const files = (...names: string[]): string[] => names.map((name) => `test/e2e/${name}.test.ts`);
 
@@ -66,7 +66,8 @@ function unit(
       setupFiles: ['test/setup-warnings.ts'],
       maxWorkers: workers,
       expect: expectation,
-      testTimeout: 60_000,
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
     },
   };
 }
@@ -88,8 +89,8 @@ function endToEnd(
       include,
       env: { CLEAT_E2E_BATTERIES: batteries, CLEAT_E2E_RUNTIME: runtime },
       expect: expectation,
-      testTimeout: 120_000,
-      hookTimeout: 120_000,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
       // As in unit tests: a process for each file loads the same again, and takes half a second of a processor.
       isolate: false,
       maxWorkers: workers,

@@ -95,7 +95,7 @@ describe('attach', () => {
       socket.end();
     }
     gone.destroy();
-    await expect.poll(() => closed, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => closed).toBe(1);
     expect(quiet.destroyed).toBe(false);
     quiet.destroy();
   });

@@ -10,7 +10,7 @@ import { echoSession, startApi, type TestApi, talk } from '../testing/fakes.js';
 const loud = fileURLToPath(new URL('./loud.fixture.ts', import.meta.url));
 
 /** On a busy machine, too. */
-const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 20_000 });
+const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 60_000 });
 
 let bench: HookBench;
 let api: TestApi;

@@ -13,7 +13,7 @@ const module = fileURLToPath(new URL('./loud.fixture.ts', import.meta.url));
 const manifest = `extensions: {loud: {driver: loud, module: '${module}', kinds: [RequestHook]}}`;
 
 /** On a busy machine, too. */
-const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 20_000 });
+const until = (condition: () => boolean | Promise<boolean>) => vi.waitUntil(condition, { timeout: 60_000 });
 
 describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
   let bench: HookBench;
@@ -96,7 +96,7 @@ describe.each(['socket', 'in-process'] as const)('a hook on %s', (carrier) => {
         before = made;
         return isStill;
       },
-      { interval: 100, timeout: 20_000 },
+      { interval: 100, timeout: 60_000 },
     );
     expect(made).toBeLessThan(32 * 1024 * 1024);
     answer.destroy();

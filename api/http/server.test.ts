@@ -328,7 +328,7 @@ describe('uploads', () => {
           before = produced;
           return still && produced > 0;
         },
-        { interval: 100, timeout: 10_000 },
+        { interval: 100, timeout: 60_000 },
       )
       .toBe(true);
     expect(produced).toBeLessThan(10_000);

@@ -144,7 +144,7 @@ describe.each(['in-process', 'socket'] as const)('%s', (carrier) => {
     await pause(300);
     await again.listen({ port, host: '127.0.0.1' });
     await running;
-    await expect.poll(() => again.text, { timeout: 10_000 }).toContain(`line ${printed - 1}\n`);
+    await expect.poll(() => again.text).toContain(`line ${printed - 1}\n`);
     const numbers = [...again.text.matchAll(/line (\d+)\n/g)].map(([, number]) => Number(number));
     // Lines that the broken connection had in hand are lost, as it is with every syslog over TCP; after it, nothing.
     const first = numbers[0] ?? 0;
@@ -179,7 +179,7 @@ with open("${out}", "wb", 0) as f:
       await once(receiver.stdout, 'data');
       const lines = Array.from({ length: 3000 }, (_, n) => entry(`line ${n}`));
       await run(lines, { 'syslog-address': `unixgram://${dgram}` });
-      await expect.poll(() => readFileSync(out, 'utf8'), { timeout: 10_000 }).toContain('line 2999\n');
+      await expect.poll(() => readFileSync(out, 'utf8')).toContain('line 2999\n');
       expect(readFileSync(out, 'utf8').match(/: line \d+\n/g)).toEqual(lines.map((_, n) => `: line ${n}\n`));
     } finally {
       receiver.kill('SIGKILL');

@@ -23,7 +23,7 @@ export interface TourEngine {
   readonly ms: number;
   /** How it ended, in words. */
   readonly ended: Promise<string>;
-  /** For how long it has run, or ran, in ms. */
+  /** For how long it has answered, or did, in ms. */
   lived(): number;
   /** Stops it, and waits for its end. */
   stop(): Promise<void>;
@@ -78,7 +78,8 @@ export async function startEngine(place: TourPlace, signal: AbortSignal): Promis
     }
     await sleep(20);
   }
-  return { ms: Date.now() - started, ended, lived: () => (endedAt ?? Date.now()) - started, stop };
+  const answered = Date.now();
+  return { ms: answered - started, ended, lived: () => (endedAt ?? Date.now()) - answered, stop };
 }
 
 function spawnDaemon(place: TourPlace): ChildProcess {

@@ -25,7 +25,7 @@ const tour = options.once ? placeOf(`${options.name.slice(0, 10)}-once`) : kept;
 const cli = options['without-cli'] ? undefined : findCommand('docker');
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const removal = `${root}bin/cleat sweep --data-root ${tour.dataRoot} --exec-root ${tour.execRoot}`;
-/** An engine that ends sooner than this after its start may be in a crash loop. */
+/** An engine that ends sooner than this after its first answer may be in a crash loop. */
 const settledMs = 5_000;
 /** So often in a row such an engine is started again. */
 const quickEnds = 2;

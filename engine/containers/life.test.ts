@@ -291,7 +291,7 @@ test('a running container survives the engine, and one that ended meanwhile has 
   const { Id } = await again.inspect('unwatched');
   process.kill(Number(readFileSync(join(engine.config.execRoot, 'containers', Id, 'conmon.pid'), 'utf8')), 'SIGKILL');
   await expect
-    .poll(async () => (await again.inspect('unwatched')).State, { timeout: 5000 })
+    .poll(async () => (await again.inspect('unwatched')).State)
     .toMatchObject({ Status: 'exited', ExitCode: 137, Error: expect.stringContaining('conmon') });
   await again.kill('lives', 'KILL');
   expect((await again.inspect('lives')).State).toMatchObject({ Status: 'exited', ExitCode: 137 });

@@ -146,6 +146,6 @@ test('it is not started before what it needs answers, says so, and then is', asy
   await expect(extension.activated()).rejects.toThrow('it needs the extension two');
   expect(supervisor.process().pid).toBeUndefined();
   missing = false;
-  await expect.poll(() => supervisor.process().pid, { timeout: 10_000 }).toBeDefined();
+  await expect.poll(() => supervisor.process().pid).toBeDefined();
   await extension.activated();
 });

@@ -16,7 +16,7 @@ export interface ApiOptions {
 }
 
 /** The longest that any request may take, even on a busy machine: a longer one is a hang. */
-export const boundMs = 30_000;
+export const boundMs = 90_000;
 
 /** The engine did not answer in time. */
 export class Hang extends Error {}

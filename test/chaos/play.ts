@@ -10,7 +10,7 @@ import { complaintsOf } from './witness.js';
 import type { World } from './world.js';
 
 /** Time that things may take to settle after the last fault: the engine asks a suspended extension again by then. */
-const settleMs = 45_000;
+const settleMs = 120_000;
 
 export interface Played {
   readonly outcomes: readonly Outcome[];

@@ -13,7 +13,7 @@ const questions = [
 ] as const;
 const pauseMs = 150;
 /** Generous, as the engine may be late on a busy machine. A request that waits for a hanging extension waits longer. */
-const withinMs = 15_000;
+const withinMs = 60_000;
 
 /** Asks until it is told to stop; a missing or wrong answer is a complaint. */
 export class Prober {

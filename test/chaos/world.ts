@@ -11,7 +11,7 @@ import { Battery, ScriptedPlugin, type Victim } from './victims.js';
 import { complaintsOf, startWitness, type Witness } from './witness.js';
 
 /** So long the engine waits for an extension's answer, instead of minutes. Nobody is that slow without a fault. */
-const deadlineMs = 2_000;
+const deadlineMs = 4_000;
 const deadlines = { '*': deadlineMs };
 
 /** Which extensions suffer. */

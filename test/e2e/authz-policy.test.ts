@@ -268,7 +268,7 @@ test('as a process, also after it was killed', async () => {
   };
   const first = await host();
   process.kill(first, 'SIGKILL');
-  await expect.poll(async () => (await engine.docker('volume', 'ls', '-q')).stdout, { timeout: 20_000 }).toBe('kept\n');
+  await expect.poll(async () => (await engine.docker('volume', 'ls', '-q')).stdout).toBe('kept\n');
   expect(await host()).not.toBe(first);
   save('rules: []');
   await refused(engine.docker('ps'), 'no rule allows container:list to root, process');
@@ -304,7 +304,7 @@ test.skipIf(!stockDockerdInstalled)('on a stock dockerd, two users, each with wh
 function said([command = '', ...args]: readonly string[], input?: string | Buffer): Promise<CommandResult> {
   return new Promise((resolve) => {
     const env = { ...process.env, DOCKER_CONFIG: scratch };
-    const child = execFile(command, args, { timeout: 60_000, env }, (error, stdout, stderr) => {
+    const child = execFile(command, args, { timeout: 240_000, env }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
     });
     // A command that does not read its input ends the pipe.

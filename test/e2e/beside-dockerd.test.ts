@@ -50,7 +50,7 @@ test.runIf(stockDockerdInstalled).each(['dockerd', 'Cleat'] as const)(
     const reachesOut = ['sh', '-c', got(`http://${worldAddress}/f`)];
     const served = (port: number) => world.fetch(`http://${hostAddress}:${port}/f`);
     const ourWork = async () => {
-      await expect.poll(() => served(8001), { timeout: 10_000 }).toBe('served\n');
+      await expect.poll(() => served(8001)).toBe('served\n');
       expect(await ours.ok('exec', 'our', ...reachesOut)).toBe('world');
       await ours.ok(
         'exec',
@@ -62,7 +62,7 @@ test.runIf(stockDockerdInstalled).each(['dockerd', 'Cleat'] as const)(
       );
     };
     const theirWork = async () => {
-      await expect.poll(() => served(8002), { timeout: 10_000 }).toBe('served\n');
+      await expect.poll(() => served(8002)).toBe('served\n');
       expect(await theirs.ok('exec', 'their', ...reachesOut)).toBe('world');
     };
     await ours.ok('run', '-d', '--name', 'neighbour', 'busybox', 'sleep', '1000');

@@ -51,7 +51,7 @@ describe.skipIf(!hasNewerClients || spawnSync('docker-registry', ['--version']).
       const { code, stderr } = await engine.docker('buildx', 'build', '--progress=plain', ...flags, 'app', {
         env,
         cwd: work,
-        timeoutMs: 120_000,
+        timeoutMs: 240_000,
       });
       const cached = [...stderr.matchAll(/^#(\d+) CACHED$/gm)].map(([, number]) => number);
       const names = cached.map((number) => new RegExp(`^#${number} \\[.*?\\] (.*)$`, 'm').exec(stderr)?.[1] ?? '');

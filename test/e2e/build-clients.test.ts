@@ -46,7 +46,7 @@ const environment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
 
 async function run(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
   const { cwd = work, env } = options;
-  return await promisify(execFile)(command, args, { cwd, env: environment(env), timeout: 120_000 });
+  return await promisify(execFile)(command, args, { cwd, env: environment(env), timeout: 240_000 });
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -173,16 +173,16 @@ services:
     let told = '';
     for (const stream of [watching.stdout, watching.stderr]) stream.on('data', (chunk: Buffer) => (told += chunk));
     try {
-      await expect.poll(() => told, { timeout: 60_000 }).toMatch(/Watch enabled|watching/i);
+      await expect.poll(() => told).toMatch(/Watch enabled|watching/i);
       const shown = async () => {
         const { stdout } = await compose('exec', '-T', 'web', 'cat', '/said', '/files/f').catch(() => ({ stdout: '' }));
         return stdout;
       };
       expect(await shown()).toBe('firstfirst');
       writeFileSync(join(cwd, 'files/f'), 'second');
-      await expect.poll(shown, { timeout: 30_000 }).toBe('firstsecond');
+      await expect.poll(shown).toBe('firstsecond');
       writeFileSync(join(cwd, 'said'), 'third');
-      await expect.poll(shown, { timeout: 60_000 }).toBe('thirdsecond');
+      await expect.poll(shown).toBe('thirdsecond');
     } finally {
       watching.kill('SIGINT');
       await once(watching, 'close');

@@ -11,7 +11,7 @@ import { Program } from './support/program.js';
 /** Networks as files of Compose describe them, by each Compose that is installed, at the same time on one engine. */
 const test = always.skipIf(composeVersions.length === 0);
 /** Each command of the old Compose takes a second of a processor. */
-const slowMs = 240_000;
+const slowMs = 600_000;
 
 interface Project {
   compose: Compose;

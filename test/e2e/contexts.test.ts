@@ -40,7 +40,7 @@ afterAll(async () => {
 
 /** The client as it is, without an address: a context says it. */
 async function docker(args: readonly string[], input = ''): Promise<CommandResult> {
-  const child = execFile('docker', [...args], { env, maxBuffer: 64 * 1024 * 1024, timeout: 60_000 });
+  const child = execFile('docker', [...args], { env, maxBuffer: 64 * 1024 * 1024, timeout: 240_000 });
   let [stdout, stderr] = ['', ''];
   child.stdout?.on('data', (chunk: string) => {
     stdout += chunk;

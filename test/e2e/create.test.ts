@@ -28,7 +28,7 @@ const main = (kind: KindLabel, language: Language) =>
   join(folder(kind, language), language === 'TypeScript' ? 'dist/main.js' : 'main.js');
 
 async function command(file: string, args: string[], cwd: string, env = process.env): Promise<RunResult> {
-  const result = await run(file, args, { cwd, env, deadlineMs: 100_000 });
+  const result = await run(file, args, { cwd, env, deadlineMs: 240_000 });
   if (result.code !== 0) throw new Error(`${file} ${args.join(' ')}: ${result.stdout}${result.stderr}`);
   return result;
 }

@@ -65,7 +65,7 @@ describe('a plugin that comes after the engine', () => {
     expect(await ok('run', '--rm', '-v', 'other:/d', 'busybox', 'echo', 'others go on')).toBe('others go on');
     expect((await engine.docker('volume', 'ls')).code).toBe(0);
     await using second = plugin(socket);
-    await expect.poll(() => second.said + first.said, { timeout: 5000 }).toBeDefined();
+    await expect.poll(() => second.said + first.said).toBeDefined();
     await expect
       .poll(async () => (await engine.docker('run', '--rm', '-v', 'ashes:/d', 'busybox', 'touch', '/d/x')).code, {
         timeout: 20_000,
@@ -290,7 +290,7 @@ describe('each battery', () => {
       expect(await said()).toMatch(prints);
       const host = await hostOf(battery, chosen);
       process.kill(host, 'SIGKILL');
-      await expect.poll(said, { timeout: 20_000 }).toMatch(prints);
+      await expect.poll(said).toMatch(prints);
       expect(await hostOf(battery, chosen)).not.toBe(host);
     });
 

@@ -33,7 +33,7 @@ describe.skipIf(!existsSync('/dev/fuse'))('a silent file system under a volume',
     await using _plugin = new FixedVolumePlugin(join(engine.pluginDirectory, 'silent.sock'), silent.path);
     await ok('volume', 'create', '-d', 'silent', 'hung');
     const stuck = engine.docker('run', '--name', 'stuck-late', '-v', 'hung:/h', 'busybox', 'ls', '/h', {
-      timeoutMs: 110_000,
+      timeoutMs: 240_000,
     });
     await expect.poll(() => ok('ps', '-aq', '--filter', 'name=stuck-late')).not.toBe('');
     await othersGoOn(expect, 'mine-late');
@@ -81,7 +81,7 @@ describe.skipIf(!existsSync('/dev/fuse'))('a silent file system under a volume',
       /could not kill container: tried to kill container, but did not receive an exit event/,
     );
     await silent[Symbol.asyncDispose]();
-    await expect.poll(() => ok('inspect', '--format', '{{.State.Status}}', 'held'), { timeout: 5000 }).toBe('exited');
+    await expect.poll(() => ok('inspect', '--format', '{{.State.Status}}', 'held')).toBe('exited');
     await ok('rm', '-f', 'held');
     await ok('volume', 'rm', 'stalling');
   });

@@ -93,7 +93,7 @@ describe.skipIf(!hasDhcpServers)('a container on a LAN', () => {
     const [address = ''] = before.split(' ');
     const renewedAgain = async () => {
       const times = server.acknowledged(address);
-      await expect.poll(() => server.acknowledged(address), { timeout: 20_000 }).toBeGreaterThan(times);
+      await expect.poll(() => server.acknowledged(address)).toBeGreaterThan(times);
     };
     await renewedAgain();
     for (const carrier of ['process', 'in-process']) {
@@ -129,7 +129,7 @@ describe.skipIf(!hasDhcpServers)('a container on a LAN', () => {
     const given = () => server.said.split('sending ACK').length;
     const times = given();
     await engine.restart();
-    await expect.poll(given, { timeout: 30_000 }).toBeGreaterThan(times);
+    await expect.poll(given).toBeGreaterThan(times);
     expect(await addressOf('one')).toBe(before);
     await ok('rm', '-f', 'one');
     await sleeper('two');
@@ -145,7 +145,7 @@ describe.skipIf(!hasDhcpServers)('a container on a LAN', () => {
     await server.stop();
     await dnsmasq('--dhcp-authoritative', `--dhcp-host=${mac},${lan.prefix}.33`);
     await expect
-      .poll(() => engine.log(), { timeout: 20_000 })
+      .poll(() => engine.log())
       .toMatch(new RegExp(`"level":"error".*${mac}.*server ${lan.router} refused it.*no longer leased`));
     expect(await addressOf('one')).toBe(before);
     await ok('restart', '-t0', 'one');

@@ -114,7 +114,7 @@ test(`everything, killed ${kills} times; CLEAT_E2E_SEED=${seed}`, { timeout: pat
       await playRound(stage, operations, delayMs);
       await removeEverything(stage);
       // As a text: all of it is shown when it is not empty.
-      await expect.poll(left, { timeout: 10_000 }).toBe('');
+      await expect.poll(left).toBe('');
     } catch (error) {
       failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
       if (process.env.CLEAT_E2E_VERBOSE) console.error(failures.at(-1), engine.log().slice(logged));

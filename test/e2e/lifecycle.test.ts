@@ -116,13 +116,13 @@ describe('restart policies', () => {
   test('on-failure tries as often as it says', async () => {
     await ok('run', '-d', '--name', 'flaky', '--restart', 'on-failure:2', 'busybox', 'sh', '-c', 'echo try; exit 1');
     const format = '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}';
-    await expect.poll(() => ok('inspect', '--format', format, 'flaky'), { timeout: 15_000 }).toBe('2 exited 1');
+    await expect.poll(() => ok('inspect', '--format', format, 'flaky')).toBe('2 exited 1');
     expect(await ok('logs', 'flaky')).toBe('try\ntry\ntry');
   });
   test('always comes back, until somebody stops it', async () => {
     await ok('run', '-d', '--name', 'always', '--restart', 'always', 'busybox', 'sh', '-c', 'sleep 0.2');
     await expect
-      .poll(async () => Number(await ok('inspect', '--format', '{{.RestartCount}}', 'always')), { timeout: 15_000 })
+      .poll(async () => Number(await ok('inspect', '--format', '{{.RestartCount}}', 'always')))
       .toBeGreaterThan(1);
     await ok('stop', 'always');
     expect(await status('always')).toBe('exited');
@@ -334,9 +334,9 @@ describe('looking', () => {
     );
     const health = () => ok('inspect', '--format', '{{.State.Health.Status}}', 'sick');
     expect(await health()).toBe('starting');
-    await expect.poll(health, { timeout: 10_000 }).toBe('unhealthy');
+    await expect.poll(health).toBe('unhealthy');
     await ok('exec', 'sick', 'touch', '/ok');
-    await expect.poll(health, { timeout: 10_000 }).toBe('healthy');
+    await expect.poll(health).toBe('healthy');
     expect(await ok('ps', '--filter', 'health=healthy', '--format', '{{.Status}}')).toContain('(healthy)');
   });
 });

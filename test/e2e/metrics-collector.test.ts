@@ -50,16 +50,16 @@ test('a collector is started whenever it comes, after its death and the engineâ€
   engine = await startEngine({ flags: ['--metrics-collector=ledger'] });
   expect(engine.log()).toContain('plugin \\"ledger\\" not found');
   const first = collector();
-  await expect.poll(said, { timeout: 20_000 }).toEqual([started, figures]);
+  await expect.poll(said).toEqual([started, figures]);
   expect(statSync(join(engine.execRoot, 'metrics.sock')).mode & 0o777).toBe(0o600);
 
   await first.end('SIGKILL');
   await using _ = collector();
-  await expect.poll(said, { timeout: 20_000 }).toEqual([started, figures, started, figures]);
+  await expect.poll(said).toEqual([started, figures, started, figures]);
 
   await engine.kill('SIGKILL');
   await engine.restart();
-  await expect.poll(said, { timeout: 20_000 }).toHaveLength(6);
+  await expect.poll(said).toHaveLength(6);
 
   await engine.kill('SIGTERM');
   expect(said().slice(4)).toEqual([started, figures, '/MetricsCollector.StopMetrics']);

@@ -219,7 +219,7 @@ test('plugins that hang cost their own callers an error, and nobody else anythin
   deaf.silent.add('IpamDriver.RequestAddress').add('NetworkDriver.Leave').add('IpamDriver.ReleaseAddress');
   const stuck = ['mute', 'deaf'].map((name) =>
     engine.docker('run', '--rm', '--name', `stuck-${name}`, `--network=on-${name}`, 'busybox', 'true', {
-      timeoutMs: 110_000,
+      timeoutMs: 240_000,
     }),
   );
   await expect.poll(() => mute.calls.map(({ method }) => method)).toContain('NetworkDriver.CreateEndpoint');

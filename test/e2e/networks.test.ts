@@ -62,17 +62,17 @@ describe('published ports', () => {
     const port = await freePort();
     await ok('run', '-d', '--name', 'web', '-p', `127.0.0.1:${port}:80`, ...web);
     expect(await ok('port', 'web', '80/tcp')).toBe(`127.0.0.1:${port}`);
-    await expect.poll(() => fetchText(`http://127.0.0.1:${port}/f`), { timeout: 5000 }).toBe('served\n');
+    await expect.poll(() => fetchText(`http://127.0.0.1:${port}/f`)).toBe('served\n');
     await ok('stop', '-t', '0', 'web');
     await expect(fetchText(`http://127.0.0.1:${port}/f`)).rejects.toThrow();
     await ok('start', 'web');
-    await expect.poll(() => fetchText(`http://127.0.0.1:${port}/f`).catch(String), { timeout: 5000 }).toBe('served\n');
+    await expect.poll(() => fetchText(`http://127.0.0.1:${port}/f`).catch(String)).toBe('served\n');
   });
   test('the engine chooses a port where none is named, also for -P', async () => {
     await ok('run', '-d', '--name', 'web', '--expose', '80', '-P', ...web);
     const [mapping = ''] = (await ok('port', 'web', '80/tcp')).split('\n');
     const port = mapping.split(':').at(-1);
-    await expect.poll(() => fetchText(`http://127.0.0.1:${port}/f`).catch(String), { timeout: 5000 }).toBe('served\n');
+    await expect.poll(() => fetchText(`http://127.0.0.1:${port}/f`).catch(String)).toBe('served\n');
     expect(await ok('ps', '--format', '{{.Ports}}')).toContain(`0.0.0.0:${port}->80/tcp`);
   });
   test('a port that is taken is refused by name and leaves nothing behind', async () => {

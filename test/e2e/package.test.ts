@@ -26,7 +26,7 @@ const cleat = async (...args: string[]): Promise<RunResult> => await cleatWith({
 async function cleatWith(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<RunResult> {
   // The cache of layers is the user's: it takes long to compress Node, and other tests do it, too.
   const env = { ...process.env, DOCKER_CONFIG: directory, ...variables };
-  return await run(join(checkout, 'bin/cleat'), args, { env, cwd: directory, deadlineMs: 120_000 });
+  return await run(join(checkout, 'bin/cleat'), args, { env, cwd: directory, deadlineMs: 240_000 });
 }
 
 /** A project whose runtime is none: small, where what runs in it does not matter. */

@@ -13,7 +13,7 @@ let project: string;
 const at = (room: string) => join(directory, 'tarballs', `cleat-${room}-0.1.0.tgz`);
 
 const execute = async (command: string, args: readonly string[], cwd: string): Promise<string> => {
-  const run = promisify(execFile)(command, args, { cwd, timeout: 110_000, maxBuffer: 16 * 1024 * 1024 });
+  const run = promisify(execFile)(command, args, { cwd, timeout: 240_000, maxBuffer: 16 * 1024 * 1024 });
   return (await run.catch(({ stdout, stderr }) => Promise.reject(new Error(`${command}: ${stdout}${stderr}`)))).stdout;
 };
 

@@ -16,7 +16,7 @@ beforeAll(async () => {
   const env = { ...process.env, ...quick };
   await promisify(execFile)(join(checkout, 'packaging/deb'), ['--output', directory], { env });
   deb = readdirSync(directory).find((name) => name.endsWith('.deb')) ?? '';
-}, 300_000);
+}, 600_000);
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /**
@@ -44,7 +44,7 @@ async function onCopyOfThisSystem(script: string): Promise<string> {
     find . -name '*cleat*' ! -path './var/*' ! -path './tmp/*'`;
   // Mounts of others go from there when they go from here: else their disks stayed busy.
   const namespaces = ['--mount', '--propagation=slave', '--net', '--pid', '--ipc', '--fork', '--kill-child'];
-  const { stdout } = await promisify(execFile)('unshare', [...namespaces, 'sh', '-c', setUp], { timeout: 110_000 });
+  const { stdout } = await promisify(execFile)('unshare', [...namespaces, 'sh', '-c', setUp], { timeout: 240_000 });
   return stdout;
 }
 
@@ -111,4 +111,4 @@ test('it installs, serves, tells what it is, and goes without a trace, as does w
     '/tmp/other/bin/cleat',
     'left:',
   ]);
-}, 120_000);
+});

@@ -17,7 +17,7 @@ async function cleat(args: string[], env: NodeJS.ProcessEnv = {}): Promise<RunRe
   return await run(join(checkout, 'bin/cleat'), args, {
     env: { ...all, DOCKER_CONFIG: directory, ...env },
     cwd: directory,
-    deadlineMs: 60_000,
+    deadlineMs: 240_000,
   });
 }
 

@@ -29,7 +29,7 @@ const over = (socket: string, path: string, ...args: string[]) =>
 async function ended(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(process.execPath, [main, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 20_000,
+    timeout: 240_000,
     killSignal: 'SIGKILL',
   });
   const printed = { out: '', err: '' };
@@ -165,7 +165,7 @@ test.skipIf(!stockDockerdInstalled)('over TLS, with a .json that tells a stock d
     KeyFile: pem('engine', 'key'),
   });
   const docker = async (...args: string[]) =>
-    (await promisify(execFile)('docker', ['-H', dockerd.host, ...args], { timeout: 60_000 })).stdout.trim();
+    (await promisify(execFile)('docker', ['-H', dockerd.host, ...args], { timeout: 240_000 })).stdout.trim();
   expect(await docker('volume', 'create', '-d', name, 'kept')).toBe('kept');
   expect(await docker('volume', 'inspect', '-f', '{{.Mountpoint}}', 'kept')).toBe(join(directory, 'data/kept'));
   // A client without a certificate of that CA gets no answer.

@@ -12,7 +12,7 @@ import { PowerDisk } from './support/power-disk.js';
  * `CLEAT_E2E_CUTS` is how often the power fails; some moments are rare.
  */
 const cuts = Number(process.env.CLEAT_E2E_CUTS ?? 5);
-const patienceMs = 60_000 + cuts * 15_000;
+const patienceMs = 180_000 + cuts * 45_000;
 
 let disk: PowerDisk;
 beforeAll(() => {

@@ -43,7 +43,7 @@ const cleat = (...args: string[]): Program => new Program(join(checkout, 'bin/cl
 /** `cleat ARGS` until it ends by itself. */
 async function ended(...args: string[]): Promise<{ code: number | null; said: string }> {
   await using program = cleat(...args);
-  await expect.poll(() => program.ended, { timeout: 60_000 }).toBe(true);
+  await expect.poll(() => program.ended).toBe(true);
   return { code: await program.end('SIGTERM'), said: program.said };
 }
 

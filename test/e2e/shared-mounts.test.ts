@@ -41,7 +41,7 @@ test.skipIf(!stockDockerdInstalled)(
     try {
       await using stock = await StockDockerd.start([], plugins);
       const docker = async (...args: string[]) =>
-        (await promisify(execFile)('docker', ['-H', stock.host, ...args], { timeout: 100_000 })).stdout.trim();
+        (await promisify(execFile)('docker', ['-H', stock.host, ...args], { timeout: 240_000 })).stdout.trim();
       const holders = async () => Number(await docker('volume', 'inspect', '-f', '{{.Status.holders}}', 'data'));
       writeFileSync(join(directory, 'busybox.tar'), await busyboxTar());
       await docker('import', join(directory, 'busybox.tar'), 'busybox');

@@ -58,7 +58,7 @@ describe('kill -9 of the engine', () => {
     const pid = Number(await ok('inspect', '--format', '{{.State.Pid}}', 'exits'));
     await engine.kill('SIGKILL');
     writeFileSync(go, '');
-    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
     // Late enough for the end to be told from the start.
     await sleep(2500);
     const restarted = Date.now();
@@ -132,9 +132,7 @@ describe('kill -9 of the engine', () => {
         await ok('inspect', '--format', '{{.NetworkSettings.Networks.mine.IPAddress}} {{.State.Pid}}', 'web'),
       ).toBe(before);
       expect(await ok('run', '--rm', '--network', 'mine', 'busybox', 'wget', '-qO-', 'http://web/f')).toBe('served');
-      await expect
-        .poll(() => ok('inspect', '--format', '{{.State.Status}}', 'restarting'), { timeout: 10_000 })
-        .toBe('running');
+      await expect.poll(() => ok('inspect', '--format', '{{.State.Status}}', 'restarting')).toBe('running');
       const other = await engine.docker('run', '--rm', '-p', `127.0.0.1:${port}:80`, 'busybox', 'true');
       expect(other.stderr).toMatch(/already allocated|already in use/);
       await ok('rm', '-f', 'web');
@@ -153,8 +151,8 @@ describe('kill -9 of the engine', () => {
     const ids = (await ok('ps', '-aq', '--no-trunc')).split('\n').filter(Boolean);
     await removeAll(engine);
     expect(await ok('ps', '-aq')).toBe('');
-    await expect.poll(() => cgroupsOf(ids), { timeout: 10_000 }).toEqual([]);
-    await expect.poll(() => leftovers(), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => cgroupsOf(ids)).toEqual([]);
+    await expect.poll(() => leftovers()).toEqual([]);
     expect(await ok('run', '--rm', 'busybox', 'echo', 'fine')).toBe('fine');
   });
 
@@ -187,7 +185,7 @@ describe('a process that misbehaves', () => {
     const id = await ok('run', '-d', '--name', 'victim', 'busybox', 'sleep', '1000');
     process.kill(await conmonOf(id), 'SIGKILL');
     await expect
-      .poll(() => ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'victim'), { timeout: 10_000 })
+      .poll(() => ok('inspect', '--format', '{{.State.Status}} {{.State.ExitCode}}', 'victim'))
       .toBe('exited 137');
     expect(await ok('inspect', '--format', '{{.State.Error}}', 'victim')).toMatch(/conmon|monitor/);
     expect(await ok('exec', 'bystander', 'echo', 'alive')).toBe('alive');
@@ -204,7 +202,7 @@ describe('a process that misbehaves', () => {
     const stuck = await openStream(engine, 'POST', `/containers/${Id}/attach?stream=1&stdout=1`);
     try {
       await ok('start', Id);
-      await expect.poll(() => ok('exec', Id, 'ls', '/tmp'), { timeout: 30_000 }).toBe('done');
+      await expect.poll(() => ok('exec', Id, 'ls', '/tmp')).toBe('done');
       expect(await ok('run', '--rm', 'busybox', 'echo', 'others')).toBe('others');
       await ok('stop', '-t', '0', Id);
     } finally {
@@ -218,7 +216,7 @@ describe('a process that misbehaves', () => {
     const asked = request({ socketPath: engine.socket, path: `/containers/${id}/logs?follow=1&stdout=1` }).end();
     try {
       const [stuck] = (await once(asked, 'response')) as [IncomingMessage];
-      await expect.poll(() => ok('exec', id, 'ls', '/tmp'), { timeout: 30_000 }).toBe('done');
+      await expect.poll(() => ok('exec', id, 'ls', '/tmp')).toBe('done');
       expect(await ok('logs', '--tail', '1', id)).toBe(`${lines}`);
       expect(await ok('run', '--rm', 'busybox', 'echo', 'others')).toBe('others');
       await ok('stop', '-t', '0', id);

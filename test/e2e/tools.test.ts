@@ -49,7 +49,7 @@ describe.skipIf(!hasCompose)('docker-compose', () => {
       return await promisify(execFile)('docker-compose', ['-p', 'pier', ...args], {
         cwd: scratch,
         env: { ...env, DOCKER_HOST: `unix://${engine.socket}` },
-        timeout: 90_000,
+        timeout: 240_000,
       });
     };
     await compose('up', '-d');

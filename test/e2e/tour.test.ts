@@ -69,12 +69,19 @@ test('a tour that serves is left alone by a second one, and starts an engine tha
     expect(pid()).not.toBe(first);
     expect((await client('ps', '--format', '{{.Names}}')).stdout).toBe('kept\n');
 
-    // An engine that ends again and again is not started for ever.
-    process.kill(pid(), 'SIGKILL');
-    await expect.poll(() => said.split('has found its containers').length - 1).toBe(2);
+    // An engine that ends again and again, each time soon after its start, is not started for ever.
     const { stdout: containers } = await promisify(execFile)('pgrep', ['-f', `conmon.*/var/lib/${name}/`]);
-    process.kill(pid(), 'SIGKILL');
-    expect(await ended).toBe(1);
+    let over: unknown;
+    void ended.then((code) => {
+      over = code;
+    });
+    const starts = () => said.split('has found its containers').length - 1;
+    for (let killed = 1; over === undefined && killed < 20; killed = starts()) {
+      process.kill(pid(), 'SIGKILL');
+      await expect.poll(() => over !== undefined || starts() > killed).toBe(true);
+    }
+    expect(over).toBe(1);
+    expect(said).not.toContain('did not start');
 
     // No engine serves now, and what it kept is still nobody else's: neither its data nor what runs.
     await promisify(execFile)(process.execPath, [main, '--name', name, '--once']);

@@ -89,7 +89,7 @@ test.concurrent.each(plugins)(
       const { code, stderr } = await run('unshare', [...alone, ...verify, '--format', 'json', '--output', report], {
         cwd: checkout,
         env: { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name, options: options?.(directory) ?? {} }) },
-        deadlineMs: 110_000,
+        deadlineMs: 240_000,
       });
       expect(stderr).toBe('');
       const { results } = JSON.parse(await readFile(report, 'utf8')) as Report;

@@ -42,7 +42,7 @@ async function verified({ scratch, socket }: Place, command: string, ...args: st
   const report = join(scratch, 'report.json');
   const words = ['verify', socket, '--start', command, '--format', 'json', '--output', report, ...args];
   const status = await new Promise<number>((resolve, reject) => {
-    execFile(path('bin/cleat'), words, { timeout: 100_000 }, (error, _stdout, stderr) => {
+    execFile(path('bin/cleat'), words, { timeout: 240_000 }, (error, _stdout, stderr) => {
       if (error && typeof error.code !== 'number') reject(error);
       else if (stderr) reject(new Error(stderr));
       else resolve(Number(error?.code ?? 0));

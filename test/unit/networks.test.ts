@@ -342,5 +342,5 @@ test.skipIf(process.env.CLEAT_NESTED)(
     expect(nested.stdout + nested.stderr).toContain('1 passed');
     expect(nested.code).toBe(0);
   },
-  90_000,
+  240_000,
 );

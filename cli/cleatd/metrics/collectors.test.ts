@@ -73,7 +73,7 @@ function collect(...names: string[]): Collectors {
   return collectors;
 }
 
-const eventually = { timeout: 15_000 };
+const eventually = { timeout: 60_000 };
 
 test('a collector that was named is started whenever it comes, again when it comes back, and told of the end', async () => {
   const all = collect('late');

@@ -139,7 +139,7 @@ export function contextTests(): void {
       const url = `git://127.0.0.1:${port}/app.git`;
       const from = (fragment: string) => seen({ query: `remote=${encodeURIComponent(url + fragment)}` });
       // The daemon listens a little later.
-      await expect.poll(async () => (await from('')).text, { timeout: 10_000 }).toBe('FROM first\n');
+      await expect.poll(async () => (await from('')).text).toBe('FROM first\n');
       expect(await from('#work')).toMatchObject({ text: 'FROM second\n', files: ['.git', 'Dockerfile', 'sub'] });
       expect(await from('#v1')).toMatchObject({ text: 'FROM first\n' });
       expect(await from(`#${first}`)).toMatchObject({ text: 'FROM first\n' });

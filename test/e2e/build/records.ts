@@ -127,14 +127,14 @@ export function recordTests(): void {
       return { stop, over: over.catch(() => {}) };
     };
     const first = building();
-    await expect.poll(() => ok('ps', '-q', '--no-trunc'), { timeout: 10_000 }).toMatch(/^[0-9a-f]{64}$/);
+    await expect.poll(() => ok('ps', '-q', '--no-trunc')).toMatch(/^[0-9a-f]{64}$/);
     first.stop.abort();
     await first.over;
-    await expect.poll(() => ended, { timeout: 10_000 }).toBe(1);
-    await expect.poll(() => ok('ps', '-aq'), { timeout: 10_000 }).toBe('');
+    await expect.poll(() => ended).toBe(1);
+    await expect.poll(() => ok('ps', '-aq')).toBe('');
     await expect.poll(contexts).toEqual([]);
     const second = building();
-    await expect.poll(() => ok('ps', '-q', '--no-trunc'), { timeout: 10_000 }).toMatch(/^[0-9a-f]{64}$/);
+    await expect.poll(() => ok('ps', '-q', '--no-trunc')).toMatch(/^[0-9a-f]{64}$/);
     await engine.kill('SIGKILL');
     await second.over;
     await engine.restart();

@@ -37,7 +37,7 @@ export function put(files: Record<string, string>): void {
 
 export async function build(text: string, ...args: string[]) {
   writeFileSync(join(context, 'Dockerfile'), text);
-  return await engine.docker('build', ...args, context, { env: classic, timeoutMs: 120_000 });
+  return await engine.docker('build', ...args, context, { env: classic, timeoutMs: 240_000 });
 }
 
 /** The ID of the image. */

@@ -77,14 +77,14 @@ test('Extensions as containers: a plugin is one, and who needs it waits while it
   await ok('rm', '-f', 'storage');
   process.kill(Number(await ok('inspect', '-f', '{{.State.Pid}}', 'web')), 'SIGKILL');
   const waiting = 'waiting for the volume driver "no-remove": ';
-  await expect.poll(() => ok('inspect', '-f', '{{.State.Error}}', 'web'), { timeout: 30_000 }).toContain(waiting);
+  await expect.poll(() => ok('inspect', '-f', '{{.State.Error}}', 'web')).toContain(waiting);
   const printed = await run(shown('docs/guide/boot-order.md', 'docker ps -a'));
   expect(printed).toMatch(/Restarting \(137\) /);
   expect(printed).toContain(waiting);
   expect(printed).toMatch(/ container waiting .*extension=no-remove/);
   expect(printed).toMatch(/^no-remove .*container web waiting/m);
   await run(start);
-  await expect.poll(() => ok('inspect', '-f', '{{.State.Status}}', 'web'), { timeout: 30_000 }).toBe('running');
+  await expect.poll(() => ok('inspect', '-f', '{{.State.Status}}', 'web')).toBe('running');
   await ok('rm', '-f', 'web');
   await ok('volume', 'rm', 'pages');
   await ok('rm', '-f', 'storage');

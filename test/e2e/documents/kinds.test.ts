@@ -60,7 +60,7 @@ test('Logs: the driver of the guide, and what it has not got', async () => {
   const logged = ['run', '--name=reader', '--network=none', '--log-driver=shelf'];
   await ok(...logged, '--log-opt=shelf=upper', 'busybox', 'sh', '-c', 'echo one; echo two');
   await expect
-    .poll(() => readFile(join(directory, 'upper'), 'utf8').catch(() => ''), { timeout: 20_000 })
+    .poll(() => readFile(join(directory, 'upper'), 'utf8').catch(() => ''))
     .toBe('reader: one\nreader: two\n');
   expect(await ok('logs', 'reader')).toBe('one\ntwo');
   expect(await refused(...logged, '--log-opt=colour=red', 'busybox', 'true')).toContain('shelf has no option colour');
@@ -105,9 +105,7 @@ test('Watching extensions: a collector reads what the engine counts', async () =
   await using daemon = await ShownDaemon.start(start, engine);
   const page = join(daemon.directory, 'run/metrics.sock');
   await using ledger = await startPlugin(join(compiled, 'ledger-main.js'), 'ledger', '--page', page);
-  await expect
-    .poll(() => ledger.said, { timeout: 20_000 })
-    .toContain(`engine_daemon_engine_info{version="${engineVersion}`);
+  await expect.poll(() => ledger.said).toContain(`engine_daemon_engine_info{version="${engineVersion}`);
 });
 
 test('Giving secrets to containers: the provider of the guide', async () => {

@@ -55,5 +55,5 @@ test.each(otherLanguages)(
     await engine.dockerAt(stock.host, 'import', '-', 'busybox', { input: await busyboxTar() });
     expect(await run(lines.join('\n'), { DOCKER_HOST: stock.host })).toMatch(/^hello\r?$/m);
   },
-  240_000,
+  600_000,
 );

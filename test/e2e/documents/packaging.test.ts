@@ -18,7 +18,7 @@ let directory: string;
  */
 async function run(text: string, own: Readonly<Record<string, string>> = {}): Promise<string> {
   const env = { DOCKER_HOST: `unix://${engine.socket}` };
-  return await runShell(substitute(text, { 'localhost:5000': registry.host, ...own }), directory, env, 110_000);
+  return await runShell(substitute(text, { 'localhost:5000': registry.host, ...own }), directory, env);
 }
 
 beforeAll(async () => {
@@ -49,7 +49,7 @@ test('a package for docker plugin create', async () => {
     'my/no-remove no-remove': `my/no-remove ${directory}/made`,
   };
   const env = { DOCKER_HOST: `unix://${engine.socket}` };
-  await runShell(substitute(text, { ...own, ...moved }), directory, env, 110_000);
+  await runShell(substitute(text, { ...own, ...moved }), directory, env);
   const listed = await engine.docker('plugin', 'ls', '--format', '{{.Name}}');
   expect(listed.stdout).toContain('my/no-remove:latest\n');
 });
@@ -58,7 +58,7 @@ test('the archive is verified in its sandbox, and nothing of the sandbox stays',
   const text = shown('docs/guide/packaging.md', 'cleat verify no-remove.tar');
   const env = { DOCKER_HOST: `unix://${engine.socket}` };
   const own = { 'no-remove.tar': join(directory, 'made.tar') };
-  const printed = await runShell(substitute(text, own), directory, env, 110_000);
+  const printed = await runShell(substitute(text, own), directory, env);
   expect(printed).toMatch(/VolumeDriver: [1-9]\d* passed, 0 failed/);
   const listed = await engine.docker('plugin', 'ls', '--format', '{{.Name}}');
   expect(listed.stdout).not.toContain('cleat-verify');

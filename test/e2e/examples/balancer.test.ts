@@ -82,7 +82,7 @@ async function comes(
   expected: { status?: number; body?: string },
 ): Promise<void> {
   const hasCome = async () => is(expected)(await ask()) && (await one.figure('balancer_applying')) === 0;
-  await expect.poll(hasCome, { timeout: 15_000 }).toBe(true);
+  await expect.poll(hasCome).toBe(true);
 }
 
 test('requests go where labels say', async () => {

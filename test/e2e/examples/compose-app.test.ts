@@ -15,7 +15,7 @@ const programs = ['/usr/sbin/nginx', '/usr/bin/redis-server', '/usr/bin/redis-cl
 const canRun = composeVersions.length > 0 && programs.every((path) => existsSync(path));
 const test = always.skipIf(!canRun);
 /** Each command of the old Compose takes a second of a processor. */
-const slowMs = 240_000;
+const slowMs = 600_000;
 
 interface App {
   compose: Compose;

@@ -98,7 +98,7 @@ test.skipIf(!stockDockerdInstalled)('on a stock dockerd, a container is its team
 
 /** Runs a program to its end. */
 async function said([command = '', ...args]: readonly string[]): Promise<CommandResult> {
-  const child = execFile(command, args, { timeout: 60_000, env: { ...process.env, DOCKER_CONFIG: scratch } });
+  const child = execFile(command, args, { timeout: 240_000, env: { ...process.env, DOCKER_CONFIG: scratch } });
   const printed = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]?.on('data', (chunk: string) => {

@@ -16,7 +16,7 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp('/tmp/cleat-life-');
   [engine, registry] = await Promise.all([startEngine(), Registry.start()]);
-}, 120_000);
+});
 afterAll(async () => {
   await engine?.[Symbol.asyncDispose]();
   await registry?.[Symbol.asyncDispose]();
@@ -158,7 +158,7 @@ test('a log driver gets every line, and the rest after it has ended', async () =
   const { Pid } = (await inspect('team/log')).Cleat;
   process.kill(Pid, 'SIGKILL');
   await expect
-    .poll(async () => (await inspect('team/log')).Cleat, { timeout: 10_000 })
+    .poll(async () => (await inspect('team/log')).Cleat)
     .toMatchObject({
       State: 'active',
       Restarts: 1,
@@ -183,14 +183,14 @@ test('a plugin that is broken at boot is shown and tried again; it stops neither
   await engine.restart();
   await ok('volume', 'create', '-d', 'sound', 'v');
   await expect
-    .poll(async () => (await inspect('fragile')).Cleat.Reason, { timeout: 10_000 })
+    .poll(async () => (await inspect('fragile')).Cleat.Reason)
     .toContain(`bind source path does not exist: ${needed}`);
   expect((await inspect('fragile')).Enabled).toBe(true);
   await mkdir(needed);
-  await expect.poll(async () => (await inspect('fragile')).Cleat.State, { timeout: 20_000 }).toBe('active');
+  await expect.poll(async () => (await inspect('fragile')).Cleat.State).toBe('active');
   await ok('volume', 'rm', '-f', 'v');
   for (const name of ['fragile', 'sound']) await ok('plugin', 'rm', '-f', name);
-}, 90_000);
+});
 
 test('an authorization plugin is asked while it is enabled, and cannot be removed while it is configured', async () => {
   const program = answering({
@@ -216,4 +216,4 @@ test('an authorization plugin is asked while it is enabled, and cannot be remove
   await ok('volume', 'rm', 'allowed');
   await ok('plugin', 'rm', '-f', 'team/guard');
   expect(await ok('plugin', 'ls', '-q')).toBe('');
-}, 90_000);
+});

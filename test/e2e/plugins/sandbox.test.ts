@@ -19,7 +19,7 @@ beforeAll(async () => {
   directory = await mkdtemp('/tmp/cleat-mp-');
   engine = await startEngine();
   plain = managedPlugin(directory);
-}, 120_000);
+});
 afterAll(async () => {
   await engine?.[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });

@@ -133,7 +133,7 @@ export class RunningBalancer implements AsyncDisposable {
 
 function answerOf(sent: ReturnType<typeof request>, body?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    sent.setTimeout(20_000, () => sent.destroy(new Error('no answer')));
+    sent.setTimeout(60_000, () => sent.destroy(new Error('no answer')));
     sent.on('error', reject).on('response', (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {

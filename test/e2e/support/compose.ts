@@ -54,7 +54,7 @@ export class Compose {
   /** Must succeed. */
   async ok(...args: string[]): Promise<Said> {
     const [file = '', ...words] = this.command.split(' ');
-    return await run(file, [...words, ...args], { cwd: this.directory, env: this.env, timeout: 240_000 });
+    return await run(file, [...words, ...args], { cwd: this.directory, env: this.env, timeout: 500_000 });
   }
 
   /** Must fail; gives all that was said. */

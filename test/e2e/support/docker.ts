@@ -32,7 +32,7 @@ export async function docker(
     input,
     env,
     cwd,
-    timeoutMs = 60_000,
+    timeoutMs = 150_000,
   } = args.find((arg): arg is DockerOptions => typeof arg !== 'string') ?? {};
   const { DOCKER_HOST: _host, DOCKER_CONTEXT: _context, DOCKER_API_VERSION: _version, ...outer } = process.env;
   const child = execFile('docker', ['-H', host, ...words], {

@@ -63,7 +63,7 @@ export interface Engine extends AsyncDisposable {
 }
 
 const launcher = fileURLToPath(new URL('../../../bin/cleatd', import.meta.url));
-const startTimeoutMs = 90_000;
+const startTimeoutMs = 180_000;
 
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const directory = await mkdtemp(join(tmpdir(), 'cle-'));
@@ -188,7 +188,7 @@ class RealEngine implements Engine {
     const bytes = Buffer.isBuffer(body) ? body : body === undefined ? undefined : JSON.stringify(body);
     const type = Buffer.isBuffer(body) ? 'application/x-tar' : 'application/json';
     const headers = bytes === undefined ? {} : { 'content-type': type };
-    const sent = request({ socketPath: this.socket, method, path, headers, timeout: 30_000 });
+    const sent = request({ socketPath: this.socket, method, path, headers, timeout: 120_000 });
     sent.on('timeout', () => sent.destroy(new Error(`${method} ${path} was not answered`)));
     sent.end(bytes);
     const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
@@ -217,7 +217,7 @@ class RealEngine implements Engine {
     const failures: string[] = [];
     try {
       if (this.#child?.exitCode === null && this.#child.signalCode === null) {
-        const forced = setTimeout(() => this.#child?.kill('SIGKILL'), 20_000);
+        const forced = setTimeout(() => this.#child?.kill('SIGKILL'), 60_000);
         await this.kill('SIGTERM');
         clearTimeout(forced);
         if (this.#child.signalCode === 'SIGKILL') failures.push('cleatd did not end within 20 s of SIGTERM');

@@ -50,7 +50,7 @@ export class Neighbour implements AsyncDisposable {
 
   /** Runs a program there. @returns what it wrote, or nothing if it failed */
   async run(...command: string[]): Promise<string> {
-    const { code, stdout } = await run('nsenter', [`--net=${this.path}`, ...command], { deadlineMs: 20_000 });
+    const { code, stdout } = await run('nsenter', [`--net=${this.path}`, ...command], { deadlineMs: 60_000 });
     return code === 0 ? stdout : '';
   }
 

@@ -50,7 +50,7 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const forced = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    const forced = setTimeout(() => this.#child.kill('SIGKILL'), 60_000);
     await this.end('SIGTERM');
     clearTimeout(forced);
   }

@@ -20,7 +20,7 @@ export async function runShell(
   text: string,
   directory: string,
   env: NodeJS.ProcessEnv = {},
-  timeoutMs = 40_000,
+  timeoutMs = 240_000,
 ): Promise<string> {
   const script = join(await mkdtemp(join(directory, 'shell-')), 'script');
   writeFileSync(script, `${preamble}${text}\n`);

@@ -29,7 +29,7 @@ export async function onTerminal(
     stdout += chunk;
   });
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const late = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  const late = setTimeout(() => child.kill('SIGKILL'), 120_000);
   if (type !== undefined) {
     await sleep(700);
     // One key at a time: detach keys are a sequence that somebody presses.

@@ -14,7 +14,7 @@ export async function ask(socketPath: string, method: string, path: string, body
   const headers = bytes ? { 'content-type': raw ? 'application/x-tar' : 'application/json' } : {};
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asked = request({ socketPath, method, path, headers, timeout: 60_000 }, resolve);
+      const asked = request({ socketPath, method, path, headers, timeout: 150_000 }, resolve);
       asked.on('error', reject).on('timeout', () => asked.destroy(new Error('no answer')));
       asked.end(bytes);
     });
