@@ -130,11 +130,14 @@ function way(
   ].join('\n');
 }
 
-/** Drawn after all lines, one of which may run behind it. */
+/** Drawn after all lines, on paper of its own: lines to further networks end before it and go on behind it. */
 function addressesOf({ addresses }: MappedEndpoint, { x, y }: { x: number; y: number }): string[] {
   return besideLine.flatMap((below, row) => {
     const address = addresses[row];
-    return address ? [label(x + 9, y + below, cut(address, size.column - 16), 'small')] : [];
+    if (!address) return [];
+    const said = cut(address, size.column - 16);
+    const paper = `<rect class="paper" x="${x + 8}" y="${y + below - 10}" width="${Math.ceil(said.length * 6.7) + 2}" height="13"/>`;
+    return [paper, label(x + 9, y + below, said, 'small')];
   });
 }
 

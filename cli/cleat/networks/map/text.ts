@@ -1,6 +1,9 @@
 import { plain } from '../../columns.js';
 import type { MappedContainer, MappedNetwork, NetworkMap } from './map.js';
 
+/** A longer cell, such as many ports, pushes aside only what follows it in its own line. */
+const widestColumn = 60;
+
 /** A tree for each network. A container that is on several is in each of them, and says so. */
 export function text(map: NetworkMap): string {
   const trees = map.networks.map((network) => tree(head(network), members(map, network)));
@@ -44,7 +47,9 @@ function sharing(containers: readonly MappedContainer[], { name }: MappedContain
 
 function tree(first: string, rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(plain));
-  const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...cells.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3].map((column) =>
+    Math.min(widestColumn, Math.max(0, ...cells.map((row) => row[column]?.length ?? 0))),
+  );
   const lines = cells.map((row, index) => {
     const said = row.flatMap((cell, column) => (widths[column] ? [cell.padEnd(widths[column])] : []));
     return `${index === cells.length - 1 ? '└─' : '├─'} ${said.join('  ')}`.trimEnd();
