@@ -44,7 +44,7 @@ export class Firewall {
   readonly #foreign: ForeignChanges;
   /** The number of others' changes after which ours was last known to be whole. */
   #wholeAfter: number | undefined;
-  /** The table's fingerprint when nft last listed it, and it was whole. */
+  /** The table's fingerprint when nft last listed it, and it was whole; undefined once we have changed it. */
   #wholePrint: string | undefined;
 
   /** @param table name of the `inet` table, unique per engine */
@@ -91,6 +91,7 @@ export class Firewall {
         if (print === this.#fingerprint()) this.#wholePrint = print;
         return false;
       }
+      this.#wholePrint = undefined;
       await this.#foreign.own(() => transaction(whole));
       return true;
     } finally {
@@ -168,6 +169,8 @@ export class Firewall {
   async #runTogether(changes: readonly Change[]): Promise<void> {
     try {
       const isOne = changes.some((change) => change.isOne());
+      // With a port taken away by somebody else, it may be the same again.
+      this.#wholePrint = undefined;
       await this.#foreign.own(() => transaction(changes.map(({ script }) => script).join(''), isOne));
       for (const { done, resolve } of changes) {
         done();

@@ -50,3 +50,14 @@ test('a table is made anew when it is damaged, and only then, however often othe
   await firewall.remove();
   expect(await firewall.mend()).toBe(false);
 });
+
+test('a table that others bring back to what it was before our last change is not taken for whole', async () => {
+  const firewall = new Firewall(table);
+  await firewall.apply([network], []);
+  await change();
+  expect(await firewall.mend()).toBe(false);
+  await firewall.publish(ports);
+  await nft(`flush map inet ${table} published_on`);
+  expect(await firewall.mend()).toBe(true);
+  expect((await run('nft', ['list', 'map', 'inet', table, 'published_on'])).stdout).toContain('tcp . 80');
+});
