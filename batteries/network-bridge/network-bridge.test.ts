@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Firewall } from '@cleat/linux/firewall/firewall';
-import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
+import { interfaceNames, linkFacts, readSysctl, writeSysctl } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { createNamespace, removeNamespace } from '@cleat/linux/net/namespace';
 import { reservePort } from '@cleat/linux/net/reserve';
@@ -17,6 +17,7 @@ import { HostWatch } from './watch.js';
 const tag = randomBytes(3).toString('hex');
 const block = `10.90.${Number.parseInt(tag.slice(0, 2), 16) % 250}`;
 const device = `cb${tag}`;
+const localPorts = `ipv4/conf/${device}/route_localnet`;
 const context = { signal: new AbortController().signal };
 let stateDir: string;
 let driver: BridgeDriver;
@@ -317,6 +318,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['the bridge is deleted', () => run('ip', ['link', 'delete', device])],
   ['the bridge is set down', () => run('ip', ['link', 'set', device, 'down'])],
   ['the bridge loses its address', () => run('ip', ['address', 'flush', 'dev', device])],
+  ['a setting of the kernel is switched off', async () => writeSysctl(localPorts, '0')],
 ])('what is damaged is made anew: %s', async (_, damage) => {
   unwatched.mockRestore();
   await createNetwork();
@@ -333,8 +335,9 @@ test.each<[string, () => Promise<unknown>]>([
     ping: (await inside('busybox', 'ping', '-c1', '-W1', `${block}.1`)).code,
     rules: (await nft('list', 'chain', 'inet', table, 'ports')).stdout.includes('@published_on'),
     port: (await published()).includes(`tcp . ${HostPort} : ${block}.2 . 80`),
+    fromLoopback: readSysctl(localPorts),
   });
-  const good = { ping: 0, rules: true, port: true };
+  const good = { ping: 0, rules: true, port: true, fromLoopback: '1' };
   expect(await whole()).toEqual(good);
   await damage();
   await expect.poll(whole).toEqual(good);

@@ -1,7 +1,7 @@
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
 import { type FirewallNetwork, isTranslated, type LinkedPort, type PublishedPort } from '@cleat/linux/firewall/ruleset';
-import { writeSysctl } from '@cleat/linux/net/facts';
+import { readSysctl, writeSysctl } from '@cleat/linux/net/facts';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { DurableMap } from '@cleat/sdk';
@@ -22,6 +22,8 @@ export class BridgeRules {
   readonly #networks: DurableMap<NetworkRecord>;
   readonly #endpoints: DurableMap<EndpointRecord>;
   readonly #log: Logger;
+  /** The kernel's settings that are on because of us. */
+  readonly #switched = new Set<string>();
   readonly #guard: ForwardGuard;
   readonly #zones: Zones;
 
@@ -45,9 +47,10 @@ export class BridgeRules {
   /** All rules anew, for these networks; none when the last network goes. */
   async apply(networks: readonly NetworkRecord[]): Promise<void> {
     const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
+    if (networks.length === 0) this.#switched.clear();
     if (networks.length > 0 && this.#options.ipForward) {
-      this.#sysctl('ipv4/ip_forward');
-      if (six) this.#sysctl('ipv6/conf/all/forwarding');
+      this.#switchOn('ipv4/ip_forward');
+      if (six) this.#switchOn('ipv6/conf/all/forwarding');
     }
     if (!this.firewall) return;
     const endpoints = this.#endpoints.values().filter(({ id }) => !this.leaving.has(id));
@@ -85,7 +88,7 @@ export class BridgeRules {
   /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
   routeLocal(networks: readonly NetworkRecord[]): void {
     if (!this.firewall) return;
-    for (const { bridge } of networks) this.#sysctl(`ipv4/conf/${bridge}/route_localnet`);
+    for (const { bridge } of networks) this.#switchOn(`ipv4/conf/${bridge}/route_localnet`);
   }
 
   /** Where others take our rules away, or drop our packets. */
@@ -94,6 +97,7 @@ export class BridgeRules {
       { after: 'rules of the firewall', look: () => this.#mend() },
       { after: 'rules where another drops our packets', look: () => this.#guard.look() },
       { after: "firewalld's zone", look: () => this.#zones.look() },
+      { after: "the kernel's settings", look: async () => this.#keepSwitched() },
     ];
   }
 
@@ -103,20 +107,41 @@ export class BridgeRules {
     }
   }
 
+  /** A file of settings that is loaded anew (`sysctl --system`) may well have them off. */
+  #keepSwitched(): void {
+    for (const key of this.#switched) {
+      const value = readSysctl(key);
+      // With the bridge, its settings are gone.
+      if (value === undefined) this.#switched.delete(key);
+      if (value !== '0') continue;
+      this.#switchOn(key);
+      if (!this.#switched.has(key)) continue;
+      this.#log.warn(`net/${key} had been switched off by somebody else, and was switched on again`);
+    }
+  }
+
   /** The firewall's facts that all networks have in common. */
   get #everywhere(): Partial<FirewallNetwork> {
     const { directRouting, acceptMark } = this.#options;
     return { ...(directRouting ? { directRouting } : {}), ...(acceptMark ? { acceptMark } : {}) };
   }
 
-  /** Sets a sysctl; where /proc/sys is read-only the operator has to, and is told so. */
-  #sysctl(key: string, value = '1'): void {
+  /** For good, or as long as its bridge is there. */
+  #switchOn(key: string): void {
+    if (this.#sysctl(key, '1')) this.#switched.add(key);
+    else this.#switched.delete(key);
+  }
+
+  /** Sets a sysctl; where /proc/sys is read-only the operator has to, and is told so. @returns whether it is set */
+  #sysctl(key: string, value: string): boolean {
     try {
       writeSysctl(key, value);
+      return true;
     } catch (error) {
       this.#log.warn(`net/${key} could not be set to ${value}: set it yourself, or some connections will fail`, {
         error: messageOf(error),
       });
+      return false;
     }
   }
 }
