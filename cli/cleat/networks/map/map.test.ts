@@ -110,7 +110,11 @@ test('a tree for each network: addresses, ports, and where else a container is',
 });
 
 test('a container with many ports pushes nobody else aside', () => {
-  const many = container('many', { front: {} }, { Ports: [1, 3, 5, 7, 9].map((inside) => port(inside, 8000 + inside)) });
+  const many = container(
+    'many',
+    { front: {} },
+    { Ports: [1, 3, 5, 7, 9].map((inside) => port(inside, 8000 + inside)) },
+  );
   const stopped = container('old', { front: {} }, { State: 'exited' });
   const lines = text(mapOf(networks, [many, stopped])).split('\n');
   expect(lines[1]).toContain('0.0.0.0:8009->9/tcp');
