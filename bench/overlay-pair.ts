@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { busyboxTar } from '@cleat/cli/tour/busybox';
+import { unmount } from '@cleat/linux/mount/mount';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
 import { inNamespace } from '@cleat/linux/net/namespace';
 import { messageOf } from '@cleat/protocol/errors';
 import { cable, uplink } from './cable.js';
@@ -65,7 +67,11 @@ export class OverlayPair implements AsyncDisposable {
 
   #directory(): string {
     const directory = mkdtempSync(join(tmpdir(), 'cleat-bench-overlay-'));
-    this.#endings.push(() => rmSync(directory, { recursive: true, force: true }));
+    this.#endings.push(() => {
+      // A plugin that ends leaves its bridges to containers, in a namespace that is kept here.
+      for (const { target } of listMounts(directory)) unmount(target, { detach: true });
+      rmSync(directory, { recursive: true, force: true });
+    });
     return directory;
   }
 

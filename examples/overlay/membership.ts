@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { isClass, messageOf } from '@cleat/protocol/errors';
-import type { DurableMap, Logger } from '@cleat/sdk';
+import { type DurableMap, type Logger, turns } from '@cleat/sdk';
 import type { Addresses } from './cluster/addresses.js';
 import type { Keys } from './cluster/keys.js';
 import { rejoin, type SharedNetworks } from './cluster/networks.js';
@@ -27,6 +27,7 @@ export interface MembershipSettings {
 /** This host's part in the cluster: what it says of itself, and how it comes back after a time of silence. */
 export class Membership {
   readonly #settings: MembershipSettings;
+  readonly #inTurn = turns();
 
   constructor(settings: MembershipSettings) {
     this.#settings = settings;
@@ -40,12 +41,15 @@ export class Membership {
   }
 
   /** Says where this host is, and by which key if it has encrypted networks. */
-  async announce(): Promise<void> {
+  announce(): Promise<void> {
     const { address, wireguard, etcd, keys, session, networks } = this.#settings;
-    const encrypts = networks.values().some(({ encrypted }) => encrypted);
-    const own: SharedHost = { name: hostname(), address, ...(encrypts ? { wireguard } : {}) };
-    const value = JSON.stringify(own);
-    await session.withLeases(({ lease }) => etcd.commit([], [{ put: keys.host(session.host), value, lease }]));
+    // One after the other: what was true before the first encrypted network must not be written after it.
+    return this.#inTurn('announce', async () => {
+      const encrypts = networks.values().some(({ encrypted }) => encrypted);
+      const own: SharedHost = { name: hostname(), address, ...(encrypts ? { wireguard } : {}) };
+      const value = JSON.stringify(own);
+      await session.withLeases(({ lease }) => etcd.commit([], [{ put: keys.host(session.host), value, lease }]));
+    });
   }
 
   /**

@@ -1,26 +1,33 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { interfaceNames } from '@cleat/linux/net/facts';
-import { run } from '@cleat/linux/process/run';
 import { ipamOption } from '@cleat/protocol/kinds/ipam';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { ipamKind, networkKind } from '@cleat/sdk';
 import { startForTest } from '@cleat/sdk/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeEtcd } from './etcd/fake-etcd.fixture.js';
+import { LinkNamespace } from './host/link-namespace.js';
 import overlay from './overlay.js';
 
 let root: string;
 let etcd: FakeEtcd;
+let namespace: LinkNamespace;
 /** The names of links of this run alone. */
 const prefix = `w${randomBytes(1).toString('hex')}`;
-const ours = () => [...interfaceNames()].filter((name) => name.startsWith(prefix)).sort();
+const ours = async () =>
+  [...interfaceNames(), ...(await namespace.names())].filter((name) => name.startsWith(prefix)).sort();
+/** A command among the links of the networks. */
+const inside = async (command: string, ...args: string[]) => (await namespace.command(command, args)).stdout;
 beforeEach(async () => {
   root = mkdtempSync('/tmp/cleat-overlay-');
+  namespace = new LinkNamespace(join(root, 'netns'));
   etcd = await FakeEtcd.start();
 });
 afterEach(async () => {
-  for (const name of ours()) await run('ip', ['link', 'delete', name]);
+  await namespace.removeLinks(...(await ours()));
+  namespace.remove();
   await etcd[Symbol.asyncDispose]();
   rmSync(root, { recursive: true });
 });
@@ -57,16 +64,18 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
         const { InterfaceName } = await driver.Join({ ...ids, SandboxKey: '/s', Options: {} });
         expect(InterfaceName).toEqual({ SrcName: `${prefix}${EndpointID.slice(0, 9)}i`, DstPrefix: 'eth' });
       }
-      expect(ours().length).toBe(4);
+      expect((await ours()).length).toBe(4);
       const claim = () => JSON.parse(etcd.get('/cleat/overlay/addresses/shop/10.9.0.2') ?? '{}') as object;
       expect(claim()).toMatchObject({ container: 'web', names: ['web', 'shop'] });
       await driver.RenameEndpoint({ ...ids, Names: ['new', 'shop'] });
       expect(claim()).toMatchObject({ names: ['new', 'shop'] });
     }
     // It was killed before its last step, and another host speaks while it is away.
-    await run('ip', ['link', 'set', 'dev', `${prefix}x-${NetworkID.slice(0, 9)}`, 'nomaster', 'down']);
+    const tunnel = `${prefix}x-${NetworkID.slice(0, 9)}`;
+    await inside('ip', 'link', 'set', 'dev', tunnel, 'nomaster', 'down');
     etcd.put('/cleat/overlay/hosts/other', '{"name":"other","address":"192.0.2.7"}');
     const mac = '02:42:0a:09:00:03';
+    await inside('bridge', 'fdb', 'add', mac, 'dev', tunnel, 'dst', '192.0.2.7', 'self', 'permanent');
     etcd.put(
       '/cleat/overlay/addresses/shop/10.9.0.3',
       JSON.stringify({ host: 'other', holder: 'x', container: 'db', mac, names: ['db', 'store'] }),
@@ -74,12 +83,16 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     {
       await using plugin = await start();
       const [driver, ipam] = [plugin.client(networkKind), plugin.client(ipamKind)];
-      const [link] = ours().filter((name) => name.startsWith(`${prefix}x-`));
-      const fdb = async () => (await run('bridge', ['fdb', 'show', 'dev', link ?? ''])).stdout;
-      await expect.poll(fdb).toContain(`${mac} dst 192.0.2.7 self permanent`);
-      const [bridge = ''] = ours().filter((name) => name.startsWith(`${prefix}-`));
-      const { stdout } = await run('ip', ['link', 'show', 'dev', link ?? '']);
-      expect(stdout).toMatch(new RegExp(`[<,]UP,.* master ${bridge} `));
+      const [link = ''] = (await ours()).filter((name) => name.startsWith(`${prefix}x-`));
+      const fdb = () => inside('bridge', 'fdb', 'show', 'dev', link);
+      await expect.poll(fdb).toMatch(new RegExp(`${mac} master .*static`));
+      expect(await fdb()).toMatch(new RegExp(`${mac} dst 192.0.2.7 .*self permanent`));
+      const [bridge = ''] = (await ours()).filter((name) => name.startsWith(`${prefix}-`));
+      expect(await inside('ip', 'link', 'show', 'dev', link)).toMatch(new RegExp(`[<,]UP,.* master ${bridge} `));
+      // Somebody removes the link.
+      await inside('ip', 'link', 'delete', 'dev', link);
+      await expect.poll(fdb, { timeout: 10_000 }).toMatch(new RegExp(`${mac} master ${bridge} static`));
+      expect(await fdb()).toMatch(new RegExp(`${mac} dst 192.0.2.7 `));
       const watch = new AbortController();
       const lines = await driver.WatchNames({ NetworkID }, { signal: watch.signal });
       let heard = '';
@@ -98,7 +111,8 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
       await driver.DeleteNetwork({ NetworkID });
       await driver.DeleteNetwork({ NetworkID });
       await ipam.ReleasePool({ PoolID });
-      expect(ours()).toEqual([]);
+      expect(await ours()).toEqual([]);
+      expect(readdirSync(root)).not.toContain('netns');
     }
     expect(etcd.keys).toEqual(['/cleat/overlay/hosts/other', '/cleat/overlay/networks']);
     expect(etcd.get('/cleat/overlay/networks')).toBe('{}');
@@ -118,7 +132,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     await expect(create({ colour: 'red' })).rejects.toThrow('-o colour is not known');
     await expect(create({ encrypted: 'perhaps' })).rejects.toThrow('true or false');
     await expect(create({}, '172.18.0.0/16')).rejects.toThrow('--ipam-driver overlay');
-    expect(ours()).toEqual([]);
+    expect(await ours()).toEqual([]);
     await create({});
     const endpoint = (Interface: object) => driver.CreateEndpoint({ ...ids, Interface, Options: {} });
     await expect(endpoint({ Address: '10.9.0.9/24' })).rejects.toThrow('10.9.0.9 was given by this host');
@@ -127,7 +141,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     etcd.isAway = true;
     await expect(create({})).rejects.toThrow('etcd does not answer');
     etcd.isAway = false;
-    expect(ours().length).toBe(2);
+    expect((await ours()).length).toBe(2);
     await expect(driver.RenameEndpoint({ ...ids, Names: ['x'] })).rejects.toThrow('not found');
     await expect(driver.WatchNames({ NetworkID: EndpointID })).rejects.toThrow('not found');
     await expect(driver.Join({ ...ids, SandboxKey: '/s', Options: {} })).rejects.toThrow('not found');
@@ -136,7 +150,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     );
     await expect(ipam.RequestAddress({ PoolID: 'x', Address: '', Options: {} })).rejects.toThrow('no address pool x');
     await driver.DeleteNetwork({ NetworkID });
-    expect(ours()).toEqual([]);
+    expect(await ours()).toEqual([]);
   });
 
   test('options that cannot be meant are refused', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setInterval } from '@cleat/protocol/guard';
 import { DurableMap, defineExtension, implement, invalidParameter, ipamKind, networkKind } from '@cleat/sdk';
 import { formatAddress, parseAddress, readPools, uniqueLocalPool } from '@cleat/sdk/addresses';
@@ -14,6 +14,7 @@ import { Mirror } from './etcd/mirror.js';
 import { type Leases, Session } from './etcd/session.js';
 import { Devices } from './host/devices.js';
 import { Fabric, type LocalEndpoint, type LocalNetwork } from './host/fabric.js';
+import { LinkNamespace } from './host/link-namespace.js';
 import { Neighbours } from './host/neighbours.js';
 import { Wireguard } from './host/wireguard.js';
 import { ipamDriver } from './ipam.js';
@@ -69,7 +70,8 @@ export default defineExtension({
       port: wireguardPort,
       vxlanPort: encryptedPort,
     });
-    const devices = new Devices(options.prefix);
+    const namespace = new LinkNamespace(resolve(root, 'netns'));
+    const devices = new Devices(options.prefix, namespace);
     const fabric = new Fabric({
       host,
       address,
@@ -78,7 +80,7 @@ export default defineExtension({
       networks,
       endpoints,
       devices,
-      neighbours: new Neighbours(),
+      neighbours: new Neighbours(namespace),
       wireguard,
       addresses,
       mirror,
@@ -105,13 +107,15 @@ export default defineExtension({
     const stop = new AbortController();
     const ended = AbortSignal.any([stop.signal, signal]);
     const running = [session.run(agree, ended), mirror.run(() => fabric.news(), ended)];
-    const looking = setInterval(() => fabric.refresh(), lookMs);
+    const looking = setInterval(() => fabric.lookAfter(), lookMs);
     // Links have it in them, so others must be made.
     const place = `${address} ${vxlanPort}`;
     if (identity.get('place') !== place) {
       for (const [id] of networks.entries()) await devices.disconnect(id);
       identity.set('place', place);
     }
+    // The last one was killed before it had taken it away.
+    if (networks.size === 0) devices.removeAll();
     await fabric.assertRules();
     fabric.refresh();
 

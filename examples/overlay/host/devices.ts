@@ -1,5 +1,6 @@
-import { invalidParameter, unavailable } from '@cleat/sdk';
-import { assertForward, hostLinks, interfaceNames, runCommand } from '@cleat/sdk/linux';
+import { invalidParameter } from '@cleat/sdk';
+import { hostLinks } from '@cleat/sdk/linux';
+import type { LinkNamespace } from './link-namespace.js';
 
 /** How a network reaches other hosts. */
 export interface Tunnel {
@@ -8,7 +9,6 @@ export interface Tunnel {
   local: string;
   /** UDP, the same on all hosts. */
   port: number;
-  mtu: number;
   /** The interface that its packets must take; absent: the kernel's routes say. */
   through?: string | undefined;
 }
@@ -19,16 +19,20 @@ export interface Tunnel {
  */
 export class Devices {
   readonly #prefix: string;
+  readonly #namespace: LinkNamespace;
   readonly #links = hostLinks();
   /** Networks whose links this run of the plugin has seen to. */
   readonly #complete = new Set<string>();
+  /** Links inside, as they were when somebody last looked. */
+  #seen: Promise<Set<string>> | undefined;
 
   /** @throws InvalidParameter for a prefix with which names of links would be too long */
-  constructor(prefix: string) {
+  constructor(prefix: string, namespace: LinkNamespace) {
     if (!/^[a-z][a-z\d]{0,3}$/.test(prefix)) {
       throw invalidParameter(`--prefix ${prefix}: a small letter, and up to three more or digits`);
     }
     this.#prefix = prefix;
+    this.#namespace = namespace;
   }
 
   bridge(networkId: string): string {
@@ -39,48 +43,87 @@ export class Devices {
     return `${this.#prefix}x-${networkId.slice(0, 9)}`;
   }
 
-  /** The end of a container's pair that stays on the host. */
+  /** The end of a container's pair that is on the bridge. */
   outside(endpointId: string): string {
     return `${this.#prefix}${endpointId.slice(0, 9)}`;
   }
 
+  /** The container's own end, on the host until its engine fetches it. */
   inside(endpointId: string): string {
     return `${this.outside(endpointId)}i`;
   }
 
-  /** Makes what is not there. @returns whether the VXLAN link was made */
-  async ensure(networkId: string, tunnel: Tunnel): Promise<boolean> {
-    const [bridge, vxlan, names] = [this.bridge(networkId), this.vxlan(networkId), interfaceNames()];
-    const there = { bridge: names.has(bridge), vxlan: names.has(vxlan) };
-    if (there.bridge && there.vxlan && this.#complete.has(networkId)) return false;
-    this.#links.forget();
+  /** Somebody may have removed links: the next {@link ensure} looks which are there. */
+  lookAgain(): void {
+    this.#seen = undefined;
+  }
+
+  /**
+   * Makes what is not there.
+   * @param tunnel absent: the network is on this host alone
+   * @returns whether anything was made: nobody knows then what the VXLAN link was told
+   */
+  async ensure(networkId: string, mtu: number, tunnel: Tunnel | undefined): Promise<boolean> {
+    const [bridge, vxlan, seen] = [this.bridge(networkId), this.vxlan(networkId), await this.#look()];
+    const lacks = { bridge: !seen.has(bridge), vxlan: tunnel !== undefined && !seen.has(vxlan) };
+    if (!lacks.bridge && !lacks.vxlan && this.#complete.has(networkId)) return false;
+    this.#complete.delete(networkId);
+    const session = await this.#namespace.enter();
+    try {
+      // Made here and put there: its packets take the routes and the firewall of the host.
+      this.#links.forget();
+      if (tunnel && lacks.vxlan) await this.#links.run([vxlanCommand(vxlan, session.pid, mtu, tunnel)]);
+    } catch (error) {
+      session.abandon();
+      throw error;
+    }
     // The addresses of containers are looked up where a bridge would listen for multicast.
-    const make = `link add name ${bridge} mtu ${tunnel.mtu} type bridge mcast_snooping 0`;
-    if (!there.bridge) await this.#links.run([make, `link set dev ${bridge} addrgenmode none`]);
-    if (!there.vxlan) await this.#links.run(vxlanCommands(vxlan, tunnel));
-    // Also of links that are there: a plugin that was killed may not have come that far.
-    await this.#links.run([`link set dev ${bridge} up`, `link set dev ${vxlan} master ${bridge} up`]);
-    await portSettings(vxlan);
+    const make = `link add name ${bridge} mtu ${mtu} type bridge mcast_snooping 0`;
+    await session.configure([
+      ...(lacks.bridge ? [make, `link set dev ${bridge} addrgenmode none`] : []),
+      // Also of links that are there: a plugin that was killed may not have come that far.
+      `link set dev ${bridge} up`,
+      ...(tunnel ? portCommands(vxlan, bridge) : []),
+    ]);
     this.#complete.add(networkId);
-    return !there.vxlan;
+    this.lookAgain();
+    return true;
+  }
+
+  async #look(): Promise<Set<string>> {
+    this.#seen ??= this.#namespace.names();
+    try {
+      return await this.#seen;
+    } catch (error) {
+      this.lookAgain();
+      throw error;
+    }
   }
 
   /** From other hosts alone. */
   async disconnect(networkId: string): Promise<void> {
-    await this.#links.remove(this.vxlan(networkId));
+    await this.#namespace.removeLinks(this.vxlan(networkId));
+    this.lookAgain();
   }
 
   async remove(networkId: string): Promise<void> {
-    await this.disconnect(networkId);
-    await this.#links.remove(this.bridge(networkId));
+    await this.#namespace.removeLinks(this.vxlan(networkId), this.bridge(networkId));
+    this.lookAgain();
+  }
+
+  /** After the last network. */
+  removeAll(): void {
+    this.#namespace.remove();
+    this.lookAgain();
   }
 
   /** A container's pair, made anew. @returns the name of the end that is for the container */
   async join(networkId: string, endpointId: string, mtu: number): Promise<string> {
     const [outside, inside] = [this.outside(endpointId), this.inside(endpointId)];
-    await this.#links.remove(outside);
-    await this.#links.run([
-      `link add name ${outside} mtu ${mtu} type veth peer name ${inside} mtu ${mtu}`,
+    await this.leave(endpointId);
+    const here = process.pid;
+    await this.#namespace.run([
+      `link add name ${outside} mtu ${mtu} type veth peer name ${inside} mtu ${mtu} netns ${here}`,
       `link set dev ${outside} addrgenmode none`,
       `link set dev ${outside} master ${this.bridge(networkId)} up`,
     ]);
@@ -88,20 +131,14 @@ export class Devices {
   }
 
   async leave(endpointId: string): Promise<void> {
-    await this.#links.remove(this.outside(endpointId));
+    await this.#namespace.removeLinks(this.outside(endpointId));
   }
 
   /** Cuts a container off: its address is another one's now. */
   async cutOff(endpointId: string): Promise<void> {
     const outside = this.outside(endpointId);
-    if (interfaceNames().has(outside)) await this.#links.run([`link set dev ${outside} nomaster down`]);
-  }
-
-  /** Beside a dockerd the host's firewall drops what is forwarded, also between two ports of one bridge. */
-  async letThrough(networkIds: readonly string[]): Promise<void> {
-    const bridges = networkIds.map((id) => this.bridge(id));
-    const tag = `${this.#prefix}-overlay`;
-    await Promise.all([assertForward(bridges, tag), assertForward(bridges, tag, true)]);
+    const there = await this.#namespace.names();
+    if (there.has(outside)) await this.#namespace.run([`link set dev ${outside} nomaster down`]);
   }
 
   close(): void {
@@ -110,16 +147,15 @@ export class Devices {
 }
 
 /** `proxy`: the kernel answers for the containers of other hosts, whose addresses it is told, and asks nobody. */
-function vxlanCommands(vxlan: string, { vni, local, port, mtu, through }: Tunnel): string[] {
+function vxlanCommand(vxlan: string, pid: number, mtu: number, { vni, local, port, through }: Tunnel): string {
   const from = `local ${local}${through ? ` dev ${through}` : ''}`;
-  return [
-    `link add name ${vxlan} mtu ${mtu} type vxlan id ${vni} ${from} dstport ${port} nolearning proxy`,
-    `link set dev ${vxlan} addrgenmode none`,
-  ];
+  const rest = `id ${vni} ${from} dstport ${port} nolearning proxy`;
+  return `link add name ${vxlan} netns ${pid} mtu ${mtu} type vxlan ${rest}`;
 }
 
 /** Packets for an unknown receiver stay on this host; broadcasts get to the VXLAN link, which answers them itself. */
-async function portSettings(vxlan: string): Promise<void> {
-  const { code, stderr } = await runCommand('bridge', ['link', 'set', 'dev', vxlan, 'learning', 'off', 'flood', 'off']);
-  if (code !== 0) throw unavailable(`bridge link set dev ${vxlan}: ${stderr.trim()}`);
-}
+const portCommands = (vxlan: string, bridge: string): string[] => [
+  `link set dev ${vxlan} addrgenmode none`,
+  `link set dev ${vxlan} master ${bridge} up`,
+  `link set dev ${vxlan} type bridge_slave learning off flood off`,
+];

@@ -77,7 +77,12 @@ export class Fabric {
   }
 
   /** Makes the links of a network and tells them where everybody is. @throws Unavailable, System */
-  ensure(networkId: string): Promise<void> {
+  async ensure(networkId: string): Promise<void> {
+    this.#settings.devices.lookAgain();
+    await this.#ensure(networkId);
+  }
+
+  #ensure(networkId: string): Promise<void> {
     return this.#inTurn(networkId, async () => {
       const { networks, devices, neighbours, mirror } = this.#settings;
       const network = networks.get(networkId);
@@ -86,8 +91,8 @@ export class Fabric {
       const vxlan = devices.vxlan(networkId);
       if (network.encrypted) await this.ensureWireguard();
       const tunnel = this.#tunnel(network);
+      if (await devices.ensure(networkId, network.mtu, tunnel)) neighbours.forget(vxlan);
       if (!tunnel) return;
-      if (await devices.ensure(networkId, tunnel)) neighbours.forget(vxlan);
       // Before etcd was heard for the first time, the kernel knows more than we do.
       if (mirror.isWhole) await neighbours.tell(vxlan, this.#neighboursOn(network));
     });
@@ -105,12 +110,12 @@ export class Fabric {
     });
   }
 
-  #tunnel({ vni, mtu, encrypted }: LocalNetwork): Tunnel | undefined {
+  #tunnel({ vni, encrypted }: LocalNetwork): Tunnel | undefined {
     if (vni === undefined) return undefined;
     const { address, vxlanPort, encryptedPort, wireguard } = this.#settings;
-    if (!encrypted) return { vni, mtu, local: address, port: vxlanPort };
+    if (!encrypted) return { vni, local: address, port: vxlanPort };
     const local = wireguard.innerAddress(wireguard.publicKey);
-    return { vni, mtu, local, port: encryptedPort, through: wireguard.link };
+    return { vni, local, port: encryptedPort, through: wireguard.link };
   }
 
   /** The tunnel to other hosts with encrypted networks, with all of them in it. @throws Unavailable where it cannot be */
@@ -129,8 +134,7 @@ export class Fabric {
 
   /** Firewalls are reloaded now and then, and forget. */
   async assertRules(): Promise<void> {
-    const { networks, devices, wireguard } = this.#settings;
-    await devices.letThrough(networks.entries().map(([id]) => id));
+    const { networks, wireguard } = this.#settings;
     const encrypts = networks.values().some(({ encrypted }) => encrypted);
     if (encrypts && wireguard.isThere) await wireguard.refuseUnencrypted();
   }
@@ -143,6 +147,7 @@ export class Fabric {
       neighbours.forget(devices.vxlan(networkId));
       networks.delete(networkId);
       this.#complaints.delete(networkId);
+      if (networks.size === 0) devices.removeAll();
       const encrypted = networks.values().some((network) => network.encrypted);
       if (!encrypted) await this.#inTurn('wireguard', () => wireguard.remove());
     });
@@ -207,7 +212,13 @@ export class Fabric {
     this.refresh();
   }
 
-  /** All networks, soon: there is news, or time to look after the links. */
+  /** Looks after the links, soon: somebody may have removed some. */
+  lookAfter(): void {
+    this.#settings.devices.lookAgain();
+    this.refresh();
+  }
+
+  /** All networks, soon. */
   refresh(): void {
     this.#again = true;
     if (!this.#isRefreshing) this.#refreshed = this.#refresh();
@@ -224,7 +235,7 @@ export class Fabric {
     while (this.#again && !this.#ended) {
       this.#again = false;
       for (const [networkId, { name }] of this.#settings.networks.entries()) {
-        const complaint = await this.ensure(networkId).then(() => undefined, messageOf);
+        const complaint = await this.#ensure(networkId).then(() => undefined, messageOf);
         if (complaint !== undefined && complaint !== this.#complaints.get(networkId)) {
           this.#settings.log.warn('a network is not what it should be', { network: name, error: complaint });
         }

@@ -10,8 +10,8 @@ describe('telling the kernel who is where', () => {
     expect(between([], [one])).toEqual({
       ip: ['neigh replace 10.9.0.2 lladdr 02:42:0a:09:00:02 dev vx nud permanent'],
       bridge: [
-        'fdb replace 02:42:0a:09:00:02 dev vx dst 192.0.2.1 self permanent',
         'fdb replace 02:42:0a:09:00:02 dev vx master static',
+        'fdb replace 02:42:0a:09:00:02 dev vx dst 192.0.2.1 self permanent',
       ],
     });
     expect(between([one], [])).toEqual({
@@ -25,7 +25,7 @@ describe('telling the kernel who is where', () => {
     const mac = '02:42:0a:09:00:02';
     expect(between([at('10.9.0.2', mac, '192.0.2.1')], [at('10.9.0.2', mac, '192.0.2.2')])).toEqual({
       ip: [],
-      bridge: [`fdb replace ${mac} dev vx dst 192.0.2.2 self permanent`, `fdb replace ${mac} dev vx master static`],
+      bridge: [`fdb replace ${mac} dev vx master static`, `fdb replace ${mac} dev vx dst 192.0.2.2 self permanent`],
     });
   });
 

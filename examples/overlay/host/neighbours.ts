@@ -1,5 +1,5 @@
 import { unavailable } from '@cleat/sdk';
-import { hostLinks, runCommand } from '@cleat/sdk/linux';
+import type { LinkNamespace } from './link-namespace.js';
 
 /** A container on another host. */
 export interface Neighbour {
@@ -43,20 +43,37 @@ export function steps(link: string, before: Known, after: Known): Steps {
     ],
     bridge: [
       ...newHosts.flatMap(([mac, host]) => [
-        `fdb replace ${mac} dev ${link} dst ${host} self permanent`,
         // The bridge is told, too, or it would send what is for one container to all of them.
         `fdb replace ${mac} dev ${link} master static`,
+        `fdb replace ${mac} dev ${link} dst ${host} self permanent`,
       ]),
-      // The one by which it is found goes last: who is killed in between finds it again.
+      // By the one that comes last it is found: who is killed in between does both again.
       ...oldMacs.flatMap((mac) => [`fdb delete ${mac} dev ${link} master`, `fdb delete ${mac} dev ${link} self`]),
     ],
   };
 }
 
+interface FdbRow {
+  mac?: string;
+  dst?: string;
+  master?: string;
+  flags?: string[];
+}
+interface NeighRow {
+  dst?: string;
+  lladdr?: string;
+}
+
 /** Tells the kernel where the containers of other hosts are. */
 export class Neighbours {
+  readonly #namespace: LinkNamespace;
   /** By link: what the kernel was told. Absent: it is to be asked. */
   readonly #told = new Map<string, Known>();
+
+  /** @param namespace where its links are */
+  constructor(namespace: LinkNamespace) {
+    this.#namespace = namespace;
+  }
 
   /** Its link was made anew or removed. */
   forget(link: string): void {
@@ -65,52 +82,46 @@ export class Neighbours {
 
   /** @throws Unavailable with what `ip` or `bridge` said */
   async tell(link: string, neighbours: readonly Neighbour[]): Promise<void> {
-    const before = this.#told.get(link) ?? (await readKnown(link));
+    const before = this.#told.get(link) ?? (await this.#readKnown(link));
     const after = knownOf(neighbours);
     this.#told.delete(link);
     const { ip, bridge } = steps(link, before, after);
-    if (bridge.length > 0) await runBridge(bridge);
-    await hostLinks().run(ip);
+    if (bridge.length > 0) await this.#runBridge(bridge);
+    await this.#namespace.run(ip);
     this.#told.set(link, after);
   }
-}
 
-async function runBridge(lines: readonly string[]): Promise<void> {
-  // One entry that is gone already must not keep the others.
-  const input = `${lines.join('\n')}\n`;
-  const { code, stderr } = await runCommand('bridge', ['-force', '-batch', '-'], { input });
-  if (code !== 0) throw unavailable(`bridge: ${stderr.trim()}`);
-}
+  async #runBridge(lines: readonly string[]): Promise<void> {
+    // One entry that is gone already must not keep the others.
+    const input = `${lines.join('\n')}\n`;
+    const { code, stderr } = await this.#namespace.command('bridge', ['-force', '-batch', '-'], { input });
+    if (code !== 0) throw unavailable(`bridge: ${stderr.trim()}`);
+  }
 
-interface FdbRow {
-  mac?: string;
-  dst?: string;
-  flags?: string[];
-}
-interface NeighRow {
-  dst?: string;
-  lladdr?: string;
-}
-
-/** Reads the tables that an earlier run of the plugin filled. */
-async function readKnown(link: string): Promise<Known> {
-  const [fdb, neighbours] = await Promise.all([
-    read<FdbRow>('bridge', ['-j', 'fdb', 'show', 'dev', link]),
-    read<NeighRow>('ip', ['-j', 'neigh', 'show', 'dev', link]),
-  ]);
-  return {
-    hosts: new Map(
-      fdb.flatMap(({ mac = '', dst, flags = [] }): [string, string][] =>
-        dst && flags.includes('self') ? [[mac, dst]] : [],
+  /** Reads the tables that an earlier run of the plugin filled. */
+  async #readKnown(link: string): Promise<Known> {
+    const [fdb, neighbours] = await Promise.all([
+      this.#read<FdbRow>('bridge', ['-j', 'fdb', 'show', 'dev', link]),
+      this.#read<NeighRow>('ip', ['-j', 'neigh', 'show', 'dev', link]),
+    ]);
+    const bridged = new Set(fdb.flatMap(({ mac, master }) => (master ? mac : [])));
+    return {
+      hosts: new Map(
+        fdb.flatMap(({ mac = '', dst, flags = [] }): [string, string][] =>
+          // No host's, where the bridge was not told or has forgotten: then it is told again.
+          dst && flags.includes('self') ? [[mac, bridged.has(mac) ? dst : '']] : [],
+        ),
       ),
-    ),
-    macs: new Map(neighbours.flatMap(({ dst, lladdr }): [string, string][] => (dst && lladdr ? [[dst, lladdr]] : []))),
-  };
-}
+      macs: new Map(
+        neighbours.flatMap(({ dst, lladdr }): [string, string][] => (dst && lladdr ? [[dst, lladdr]] : [])),
+      ),
+    };
+  }
 
-async function read<T>(command: string, args: readonly string[]): Promise<T[]> {
-  const { code, stdout, stderr } = await runCommand(command, args);
-  if (code !== 0) throw unavailable(`${command} ${args.join(' ')}: ${stderr.trim()}`);
-  const rows: unknown = JSON.parse(stdout || '[]');
-  return Array.isArray(rows) ? rows : [];
+  async #read<T>(command: string, args: readonly string[]): Promise<T[]> {
+    const { code, stdout, stderr } = await this.#namespace.command(command, args);
+    if (code !== 0) throw unavailable(`${command} ${args.join(' ')}: ${stderr.trim()}`);
+    const rows: unknown = JSON.parse(stdout || '[]');
+    return Array.isArray(rows) ? rows : [];
+  }
 }

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { listMounts } from '@cleat/linux/mount/mountinfo';
+import { removeNamespace } from '@cleat/linux/net/namespace';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commandsOf, shown, substitute } from '../support/documents.js';
 import type { ExampleProgram } from '../support/example-program.js';
@@ -32,6 +35,13 @@ function startEtcd(): Program {
   return hosts.serve('etcd', [...args, ...quick, '--listen-peer-urls=http://127.0.0.1:2380', '--log-level=error']);
 }
 
+/** Where the plugin's journals are, and the namespace with its bridges. */
+const rootOf = ({ engine }: Host): string => join(engine.directory, 'overlay');
+const namespaceOf = (host: Host): string => join(rootOf(host), 'netns');
+/** A command among the links of the networks. */
+const among = (host: Host, ...command: string[]): Promise<string> =>
+  host.run('nsenter', `--net=${namespaceOf(host)}`, ...command);
+
 /** Namespaces share the directory in which wireguard-go has a socket for each link, also with another run of this test. */
 const run = randomBytes(1).toString('hex');
 const prefixOf = ({ name }: Host): string => `o${run}${name}`;
@@ -39,8 +49,7 @@ const prefixOf = ({ name }: Host): string => `o${run}${name}`;
 async function startPlugin(host: Host): Promise<void> {
   const own = { '192.0.2.11': host.address, 'http://192.0.2.1:2379': url() };
   const [, ...args] = argumentsIn(shown('examples/overlay/README.md', 'node examples/overlay'), own);
-  const root = join(host.engine.directory, 'overlay');
-  const more = ['--ttl', '2', '--grace', '60', '--root', root, '--prefix', prefixOf(host)];
+  const more = ['--ttl', '2', '--grace', '60', '--root', rootOf(host), '--prefix', prefixOf(host)];
   plugins.set(host, await host.startExample('overlay', [...args, ...more]));
 }
 
@@ -50,7 +59,11 @@ beforeAll(async () => {
   [a, b, c] = await Promise.all([hosts.add('a'), hosts.add('b'), hosts.add('c')]);
   await Promise.all(all().map(startPlugin));
 });
-afterAll(() => hosts[Symbol.asyncDispose]());
+afterAll(async () => {
+  for (const program of plugins.values()) await program.kill();
+  for (const host of plugins.keys()) removeNamespace(namespaceOf(host));
+  await hosts[Symbol.asyncDispose]();
+});
 
 const plugin = (host: Host): ExampleProgram => {
   const found = plugins.get(host);
@@ -75,8 +88,19 @@ const starts = async (host: Host, name: string, ...more: string[]) => {
   await host.ok('create', ...command);
   await succeeds(host, ['start', name]);
 };
-const succeeds = (host: Host, command: readonly string[]) =>
-  expect.poll(async () => (await host.engine.docker(...command)).stderr).toBe('');
+/** A `ping` that nobody answers says nothing on stderr. The first packets of a tunnel may be lost, for 5 s each time. */
+const succeeds = async (host: Host, command: readonly string[]) => {
+  const said = async () => {
+    const { code, stderr } = await host.engine.docker(...command);
+    return { code, stderr };
+  };
+  try {
+    await expect.poll(said, { timeout: 40_000 }).toEqual({ code: 0, stderr: '' });
+  } catch (cause) {
+    const logs = [...plugins.values()].map((program) => program.said);
+    throw new Error(`${command.join(' ')}: no success; the plugins said:\n${logs.join('\n')}`, { cause });
+  }
+};
 
 test('containers of three hosts reach each other', async () => {
   for (const { name, engine } of all()) {
@@ -175,13 +199,24 @@ test('a plugin, an engine and etcd are killed: traffic goes on, and the next one
   await b.ok('rm', '-f', 'with');
 });
 
+test('links that somebody removed are made again, and containers need not know', async () => {
+  await b.ok(...sleeper('neighbour', 'shop'));
+  const links = async () => (await among(b, 'ip', '-o', 'link')).match(new RegExp(`${prefixOf(b)}x-[^:@]+`, 'g')) ?? [];
+  const [vxlan = ''] = await links();
+  await among(b, 'ip', 'link', 'delete', 'dev', vxlan);
+  await b.ok(...ping('neighbour', 'web-b'));
+  await expect.poll(links).toEqual([vxlan]);
+  await succeeds(a, ping('web-a', 'web-b'));
+  await b.ok('rm', '-f', 'neighbour');
+});
+
 test('the addresses of a host that dies return', async () => {
   const address = await addressOf(c, 'web-c');
   await c.plug(false);
   await plugin(c).kill();
   await starts(b, 'successor', '--ip', address);
   await a.ok(...ping('web-a', address));
-  await expect.poll(() => a.run('bridge', 'fdb', 'show')).not.toContain(c.address);
+  await expect.poll(() => among(a, 'bridge', 'fdb', 'show')).not.toContain(c.address);
   // Its name goes with it.
   await expect.poll(async () => (await a.engine.docker(...ping('web-a', 'web-c'))).stderr).toContain('bad address');
   await b.ok('rm', '-f', 'successor');
@@ -196,11 +231,13 @@ test('an encrypted network, of both families, goes through WireGuard alone', asy
   expect(await b.refused(...create('vault'))).toContain('the network vault is encrypted on other hosts');
   await b.ok(...create('vault', '-o', 'encrypted', '--ipv6'));
   await Promise.all([a, b].map((host) => host.ok(...sleeper(`safe-${host.name}`, 'vault'))));
+  await b.ok(...sleeper('beside', 'vault'));
   const address = await addressOf(b, 'safe-b', 'vault');
   await succeeds(a, ['exec', 'safe-a', 'ping', '-c', '1', '-W', '2', '-s', '4000', address]);
   await succeeds(a, ['exec', 'safe-a', 'ping', '-6', '-c', '1', '-W', '2', 'safe-b']);
+  await succeeds(b, ['exec', 'safe-b', 'ping', '-6', '-c', '1', '-W', '2', 'beside']);
   expect(await a.run('wg', 'show', `${prefixOf(a)}wg`, 'transfer')).toMatch(/\t[1-9]\d{3,}\t[1-9]\d{3,}$/m);
-  expect(await a.run('bridge', 'fdb', 'show')).toMatch(/02:42:.* dst fd[\da-f:]+ self permanent/);
+  expect(await among(a, 'bridge', 'fdb', 'show')).toMatch(/02:42:.* dst fd[\da-f:]+ .*self permanent/);
 });
 
 test('nothing is left after the networks', async () => {
@@ -212,6 +249,8 @@ test('nothing is left after the networks', async () => {
   }
   for (const host of all()) {
     expect(await host.run('ip', '-o', 'link')).not.toContain(`: ${prefixOf(host)}`);
+    expect(listMounts(rootOf(host))).toEqual([]);
+    expect(readdirSync(rootOf(host))).not.toContain('netns');
     expect(await host.run('nft', 'list', 'ruleset')).not.toContain(`${prefixOf(host)}wg`);
     await plugin(host)[Symbol.asyncDispose]();
   }
