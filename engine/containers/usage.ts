@@ -41,6 +41,13 @@ export function lookupIn(registry: Registry): ContainerLookup {
         return undefined;
       }
     },
+    promised: ({ id, name }) =>
+      registry.all().flatMap(({ record }) =>
+        Object.entries(record.endpoints).flatMap(([ref, { NetworkID, IPAMConfig }]) => {
+          if (NetworkID ? NetworkID !== id : ref !== name && ref !== id) return [];
+          return [IPAMConfig?.IPv4Address ?? '', IPAMConfig?.IPv6Address ?? ''].filter(Boolean);
+        }),
+      ),
   };
 }
 

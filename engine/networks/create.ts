@@ -165,8 +165,12 @@ async function takePools(context: Making, record: NetworkRecord, configs: readon
   const sixOf = (config: IpamConfig) => config.Subnet?.includes(':') ?? false;
   const effective: IpamConfig[] = [];
   for (const six of [false, true]) {
-    if (!(six ? record.enableIPv6 : record.enableIPv4)) continue;
     const asked = configs.filter((config) => Boolean(config.Subnet) && sixOf(config) === six);
+    if (!(six ? record.enableIPv6 : record.enableIPv4)) {
+      // Shown as it was given: clients compare that with what they would ask for.
+      effective.push(...asked);
+      continue;
+    }
     for (const config of asked.length > 0 ? asked : [{}]) {
       const options = poolOptions(record, capabilities);
       const skipGateway = six ? skip6 : skip4;

@@ -4,7 +4,6 @@ import { outcomeUnknown } from '@cleat/protocol/kinds/kind';
 import { netlabel } from '@cleat/protocol/kinds/network';
 import { dockerMac } from '@cleat/protocol/mac';
 import { newId } from '../ids.js';
-import { takeAddress } from './addresses.js';
 import { Answer } from './answers.js';
 import type { NetworksContext } from './context.js';
 import { gatewayAux } from './create.js';
@@ -15,7 +14,8 @@ import { readMac } from './mac-address.js';
 import { parsePort } from './ports.js';
 import type { EndpointRecord, NetworkRecord, RequestedEndpoint, Route, SandboxRecord } from './record.js';
 import { endpointName } from './resource.js';
-import { replayPools, withDrivers } from './restore.js';
+import { withDrivers } from './restore.js';
+import { takeFreeAddress } from './unused-address.js';
 import { freeName, isTaken, refuseTaken } from './wiring/interface-names.js';
 
 /** The parts of an endpoint beyond its record, until it is configured. */
@@ -222,7 +222,7 @@ async function takeAddresses(
   }
   const { IPv4Address = '', IPv6Address = '' } = endpoint.requested.IPAMConfig ?? {};
   const take = async (six: boolean, address: string) => {
-    const taken = await takeUnused(context, network, { six, address, options, calls });
+    const taken = await takeFreeAddress(context, network, { six, address, options, calls });
     if (taken.address) endpoint.pools.push(taken);
     return taken.address;
   };
@@ -233,25 +233,6 @@ async function takeAddresses(
     endpoint.ipv6 = await take(true, IPv6Address);
   }
   delete endpoint.asking;
-}
-
-/** An address that somebody has already shows that the driver forgot: it is reminded, and asked again. */
-async function takeUnused(
-  context: NetworksContext,
-  network: NetworkRecord,
-  requested: Parameters<typeof takeAddress>[3],
-) {
-  for (let reminded = false; ; reminded = true) {
-    const taken = await takeAddress(context.drivers, context.outbox, network, requested);
-    const { driver } = network.ipam;
-    const user = taken.address && context.userOf(driver, taken);
-    if (!user) return taken;
-    if (reminded) {
-      throw new Answer(driver, 'IpamDriver.RequestAddress').wrong(`the address ${taken.address}, which ${user}`);
-    }
-    context.log.warn('an IPAM driver gave an address away twice; it is told what is in use', { driver, ...taken });
-    await replayPools(context, network);
-  }
 }
 
 /**

@@ -101,6 +101,8 @@ export interface NetworkHost {
 export interface ContainerLookup {
   /** By ID, name or ID prefix; `pid` is 0 unless it runs. */
   find(ref: string): { id: ContainerId; name: string; pid: number } | undefined;
+  /** Addresses on a network that users chose for containers, whether these run or not. */
+  promised(network: { id: NetworkId; name: string }): string[];
 }
 
 /** A container's requests to networks. */

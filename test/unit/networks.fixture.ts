@@ -38,6 +38,8 @@ let batteries: Map<string, RunningExtension>;
 /** The parts that tests play, anew for each engine. */
 interface Played {
   findContainer: ContainerLookup['find'];
+  /** Addresses that users chose for containers. */
+  promised: string[];
   /** A method of the driver `plain` that fails. */
   failing?: string | undefined;
   /** A method of the driver `plain` that is never answered. */
@@ -55,7 +57,7 @@ export async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
     ['default', ipamDefault, { stateDir: join(root, 'ipam') }],
   ];
   batteries = new Map();
-  played = { findContainer: () => undefined };
+  played = { findContainer: () => undefined, promised: [] };
   for (const [name, module, options] of modules) {
     const context = { name, options, log: silentLogger, signal: new AbortController().signal };
     batteries.set(name, await startExtension(module, context));
@@ -103,7 +105,7 @@ export async function open(extra: Partial<EngineConfig> = {}): Promise<void> {
   outbox.start();
   networks = openNetworks({
     config,
-    containers: { find: (ref) => played.findContainer(ref) },
+    containers: { find: (ref) => played.findContainer(ref), promised: () => played.promised },
     log: silentLogger,
     store,
     outbox,

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContainerId } from '@cleat/engine/ids';
 import { interfaceNames } from '@cleat/linux/net/facts';
 import { run } from '@cleat/linux/process/run';
 import { expect, test } from 'vitest';
@@ -141,6 +142,36 @@ test('user-defined networks: names, aliases, isolation, fixed addresses', async 
   for (const { id } of [db, web, hidden]) await networks.detach(id);
   await networks.remove(created.Id.slice(0, 8));
   expect(interfaceNames()).not.toContain(`br-${created.Id.slice(0, 12)}`);
+});
+
+test('the subnet of a family that is off is shown, and not used', async () => {
+  const [four, six] = [{ Subnet: `10.96.${third}.8/29` }, { Subnet: `fd96:${third}::/64` }];
+  const { Id } = await networks.create({ Name: 'off', EnableIPv6: false, IPAM: { Config: [six, four] } });
+  expect((await networks.inspect(Id)).IPAM.Config).toEqual([{ ...four, Gateway: `10.96.${third}.9` }, six]);
+  const one = await attached('one', { networkMode: 'off', endpoints: { off: {} } });
+  expect(networks.settings(one.id).networks.off?.GlobalIPv6Address).toBe('');
+  await networks.detach(one.id);
+  await networks.remove('off');
+});
+
+test('an address that a user chose for a container is left to it, unless there is no other', async () => {
+  await networks.create({ Name: 'narrow', IPAM: { Config: [{ Subnet: `10.96.${third}.0/29` }] } });
+  const on = (name: string) => attached(name, { networkMode: 'narrow', endpoints: { narrow: {} } });
+  const addressOf = async ({ id }: { id: ContainerId }) => networks.settings(id).networks.narrow?.IPAddress;
+  played.promised = [2, 3, 5].map((host) => `10.96.${third}.${host}`);
+  const first = [await on('one'), await on('two')];
+  expect(await Promise.all(first.map(addressOf))).toEqual([`10.96.${third}.4`, `10.96.${third}.6`]);
+  // The container that it was chosen for gets an address that others were not given.
+  const owner = await attached('owner', {
+    networkMode: 'narrow',
+    endpoints: { narrow: { IPAMConfig: { IPv4Address: `10.96.${third}.3` } } },
+  });
+  expect(await addressOf(owner)).toBe(`10.96.${third}.3`);
+  const late = [await on('three'), await on('four')];
+  expect((await Promise.all(late.map(addressOf))).toSorted()).toEqual([`10.96.${third}.2`, `10.96.${third}.5`]);
+  await expect(on('five')).rejects.toThrow("no available IPv4 addresses on this network's address pools");
+  for (const { id } of [...first, owner, ...late]) await networks.detach(id);
+  await networks.remove('narrow');
 });
 
 test('names resolve within the container itself, also where every way out is somebody else’s', async () => {

@@ -98,7 +98,7 @@ function openEngine(root: string): Engine {
   const outbox = openOutbox({ store, extensions: { onChange }, log });
   outbox.start();
   const events = { publish: () => {}, together: <T>(work: () => T) => work(), next: 1, holds: () => true } as never;
-  const containers = { find: () => undefined };
+  const containers = { find: () => undefined, promised: () => [] };
   const config = { ...settings, dataRoot: root, execRoot } as unknown as EngineConfig;
   const networks = openNetworks({ config, containers, log, store, outbox, extensions, events });
   const active = {

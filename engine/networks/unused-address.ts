@@ -1,0 +1,56 @@
+import { parseAddress } from '@cleat/protocol/cidr';
+import { newId } from '../ids.js';
+import { addressRelease, takeAddress } from './addresses.js';
+import { Answer } from './answers.js';
+import type { NetworksContext } from './context.js';
+import type { NetworkRecord } from './record.js';
+import { replayPools } from './restore.js';
+
+type Requested = Parameters<typeof takeAddress>[3];
+type Taken = Awaited<ReturnType<typeof takeAddress>>;
+
+/**
+ * Takes an address for an endpoint. The addresses that users chose for other containers (`--ip`) are passed over while
+ * these do not run, so that they can start again: after a reboot all start in any order. If nothing else is left, they
+ * are taken.
+ */
+export async function takeFreeAddress(
+  context: NetworksContext,
+  network: NetworkRecord,
+  requested: Requested,
+): Promise<Taken> {
+  const promised = new Set(requested.address ? [] : context.containers.promised(network).map(numberOf));
+  const passedOver: Taken[] = [];
+  try {
+    for (;;) {
+      const taken = await takeUnused(context, network, requested);
+      if (!taken.address || !promised.delete(numberOf(taken.address))) return taken;
+      passedOver.push(taken);
+    }
+  } catch (error) {
+    const last = passedOver.pop();
+    if (!last) throw error;
+    return last;
+  } finally {
+    if (passedOver.length > 0) {
+      await context.outbox.send([addressRelease(network.ipam.driver, newId(), passedOver)]);
+    }
+  }
+}
+
+const numberOf = (address: string): bigint => parseAddress(address.split('/')[0] ?? '').value;
+
+/** An address that somebody has already shows that the driver forgot: it is reminded, and asked again. */
+async function takeUnused(context: NetworksContext, network: NetworkRecord, requested: Requested): Promise<Taken> {
+  for (let reminded = false; ; reminded = true) {
+    const taken = await takeAddress(context.drivers, context.outbox, network, requested);
+    const { driver } = network.ipam;
+    const user = taken.address && context.userOf(driver, taken);
+    if (!user) return taken;
+    if (reminded) {
+      throw new Answer(driver, 'IpamDriver.RequestAddress').wrong(`the address ${taken.address}, which ${user}`);
+    }
+    context.log.warn('an IPAM driver gave an address away twice; it is told what is in use', { driver, ...taken });
+    await replayPools(context, network);
+  }
+}
