@@ -1,5 +1,5 @@
 import { ipamOption, type NetworkOfPool } from '@cleat/protocol/kinds/ipam';
-import { type Handlers, invalidParameter, type ipamKind } from '@cleat/sdk';
+import { forbidden, type Handlers, invalidParameter, type ipamKind } from '@cleat/sdk';
 import { type AddressPool, formatAddress, parseAddress, parseCidr, tryParseAddress } from '@cleat/sdk/addresses';
 import type { Addresses } from './cluster/addresses.js';
 import { dropAux, gatewayOf, joinPool, leavePool, nameAux, poolOf, type SharedNetworks } from './cluster/networks.js';
@@ -41,6 +41,11 @@ export function ipamDriver({
       if (isGateway) return gatewayOf(there, address, host);
       nameAux(there, address, host);
       return address;
+    });
+  const dropShared = ({ network, cidr }: Pick<PoolName, 'network' | 'cidr'>, address: string) =>
+    networks.change((shared) => {
+      const there = shared[network]?.pools.find((one) => one.cidr === cidr);
+      if (there) dropAux(there, address, host);
     });
 
   return {
@@ -94,6 +99,11 @@ export function ipamDriver({
             holder,
             container,
           });
+      // Looked at only now: from here on no container gets it.
+      if (isShared && !isGateway && (await addresses.isClaimed(pool.network, address))) {
+        await dropShared(pool, address);
+        throw forbidden('Address already in use');
+      }
       return { Address: `${address}/${prefix}` };
     },
     async ReleaseAddress({ PoolID, Address, Options }) {
@@ -106,10 +116,7 @@ export function ipamDriver({
         : own.filter((one) => one.holder === holder);
       for (const { address } of meant) await addresses.release(network, address);
       if (meant.length > 0 || !released) return;
-      await networks.change((shared) => {
-        const there = shared[network]?.pools.find((one) => one.cidr === cidr);
-        if (there) dropAux(there, released, host);
-      });
+      await dropShared({ network, cidr }, released);
     },
   };
 }

@@ -179,6 +179,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     expect(await ipam.RequestAddress({ PoolID, Address: '', Options: holder })).toMatchObject({
       Address: '10.9.0.3/24',
     });
+    await expect(ipam.RequestAddress({ PoolID, Address: '10.9.0.3', Options: own })).rejects.toThrow('already in use');
     await ipam.ReleaseAddress({ PoolID, Address: '10.9.0.2' });
     expect(etcd.get('/cleat/overlay/networks')).toContain('"aux":{}');
     // An engine that was killed does not know what it had.

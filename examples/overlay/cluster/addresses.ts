@@ -60,6 +60,11 @@ export class Addresses {
     return this.#journal.values().filter((claim) => claim.network === network);
   }
 
+  /** Whether a container has it, on whichever host. @throws Unavailable */
+  async isClaimed(network: string, address: string): Promise<boolean> {
+    return (await this.#etcd.get(this.#keys.address(network, address))) !== undefined;
+  }
+
   /** @returns the address without prefix @throws as {@link chooseAddress} and {@link checkAddress}; Unavailable */
   claim(request: AddressRequest): Promise<string> {
     return this.#inTurn('all', async () => {
