@@ -106,7 +106,7 @@ export class ScriptedPlugin implements Victim, AsyncDisposable {
       stdio: ['ignore', said, said],
     });
     for (let attempt = 0; !(await listens(this.#socket)); attempt++) {
-      if (attempt === 400 || this.#child.exitCode !== null) {
+      if (attempt === 2400 || this.#child.exitCode !== null) {
         throw new Error(`${this.name} does not serve: ${readFileSync(`${this.directory}.said`, 'utf8')}`);
       }
       await sleep(25);

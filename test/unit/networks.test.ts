@@ -41,7 +41,7 @@ test('two containers reach each other, and nothing is left of them', async () =>
   await networks.detach(two.id);
   expect(existsSync(one.path)).toBe(false);
   const left = async () => (await run('ip', ['-br', 'link', 'show', 'master', device])).stdout;
-  for (let tries = 0; tries < 100 && (await left()) !== ''; tries++) await sleep(50);
+  for (let tries = 0; tries < 1200 && (await left()) !== ''; tries++) await sleep(50);
   expect(await left()).toBe('');
   expect(events.map(({ action, attributes }) => `${action} ${attributes.name}`)).toEqual([
     'connect bridge',

@@ -44,7 +44,7 @@ test.skipIf(balancerKinds.length === 0).each(balancerKinds)('%s serves a network
   const command = ['node', `${checkout}/examples/balancer/dist/main.js`, '--balancer', kind, '--port', '8080'];
   await ok('run', '-d', '--name', kind, '--network', 'front', ...socket, ...programs, 'busybox', ...command);
   const address = await ok('inspect', '-f', '{{.NetworkSettings.Networks.front.IPAddress}}', kind);
-  const late = Date.now() + 20_000;
+  const late = Date.now() + 60_000;
   // A page that is missing answers 404, and a name that nobody serves 503.
   for (let status = 0; status === 0 || status >= 500; status = await statusOf(address)) {
     if (Date.now() > late) throw new Error((await engine.docker('logs', kind)).stderr);

@@ -32,7 +32,7 @@ export class Program implements AsyncDisposable {
 
   /** Waits for a file, usually a socket, that the program makes. */
   async made(path: string): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt++) {
+    for (let attempt = 0; attempt < 1200; attempt++) {
       if (await isThere(path)) return;
       if (this.#child.exitCode !== null) break;
       await sleep(50);

@@ -30,7 +30,7 @@ export class Registry implements AsyncDisposable {
     };
     await once(run('ip', 'link', 'set', 'lo', 'up'), 'exit');
     const process = run('docker-registry', 'serve', join(this.#directory, 'config.yml'));
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 1000; attempt++) {
       const probe = run('busybox', 'wget', '-q', '-O', '/dev/null', `http://${this.host}/v2/`);
       if ((await once(probe, 'exit'))[0] === 0) break;
       await sleep(100);
@@ -66,7 +66,7 @@ http: {addr: ${host}}
         () => false,
       );
       if (up) return registry;
-      if (attempt === 100 || process.exitCode !== null) {
+      if (attempt === 1000 || process.exitCode !== null) {
         await registry[Symbol.asyncDispose]();
         throw new Error('docker-registry did not come up');
       }
