@@ -1,4 +1,5 @@
 import type { Extensions } from '@cleat/extensions/service';
+import { Turns } from '@cleat/protocol/async/turns';
 import type { CallOptions } from '@cleat/protocol/kinds/kind';
 import type { Logger } from '@cleat/protocol/log';
 import type { NetworksConfig } from '../config.js';
@@ -49,6 +50,8 @@ export class NetworksContext {
   readonly #stops = new WeakMap<SandboxRecord, AbortSignal>();
   /** Containers whose sandbox is being taken down. */
   readonly leaving = new Map<ContainerId, Promise<void>>();
+  /** Endpoints take addresses of a network one at a time, where users chose some of them. */
+  readonly choosing = new Turns();
   /** Networks on the way, as far as they have come: what a kill leaves is found here. */
   readonly building: Collection<NetworkRecord>;
   /** Interfaces on their way into containers. */

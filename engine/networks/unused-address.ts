@@ -19,7 +19,22 @@ export async function takeFreeAddress(
   network: NetworkRecord,
   requested: Requested,
 ): Promise<Taken> {
-  const promised = new Set(requested.address ? [] : context.containers.promised(network).map(numberOf));
+  const promised = context.containers.promised(network).map(numberOf);
+  if (promised.length === 0) return takeUnused(context, network, requested);
+  // For a moment an address that is passed over is taken: its container is not to ask for it just then.
+  return context.choosing.run(network.id, () =>
+    requested.address
+      ? takeUnused(context, network, requested)
+      : takeUnpromised(context, network, requested, new Set(promised)),
+  );
+}
+
+async function takeUnpromised(
+  context: NetworksContext,
+  network: NetworkRecord,
+  requested: Requested,
+  promised: Set<bigint>,
+): Promise<Taken> {
   const passedOver: Taken[] = [];
   try {
     for (;;) {
