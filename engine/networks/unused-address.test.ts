@@ -5,12 +5,17 @@ import { takeFreeAddress } from './unused-address.js';
 
 const network = { id: 'n', name: 'n', ipam: { driver: 'd' }, v4: [{ id: 'p', pool: '10.0.0.0/29' }], v6: [] };
 
-test('a container gets the address that was chosen for it while another one is passing it over', async () => {
+/** A driver that hands out these in turn, and a user who chose 10.0.0.2 for a container that does not run. */
+function world(addresses: string[], { again = false, onEmpty = () => {} } = {}) {
   const taken = new Set<string>();
   const ipam = {
     async RequestAddress({ Address }: { Address: string }) {
-      const address = Address || ['10.0.0.2', '10.0.0.3'].find((one) => !taken.has(one)) || '';
-      if (taken.has(address)) throw systemError('Address already in use');
+      const address = Address || addresses.find((one) => again || !taken.has(one)) || '';
+      if (taken.has(address) && !again) throw systemError('Address already in use');
+      if (!address) {
+        onEmpty();
+        throw systemError('no available addresses');
+      }
       taken.add(address);
       return { Address: `${address}/29` };
     },
@@ -27,8 +32,29 @@ test('a container gets the address that was chosen for it while another one is p
     },
     userOf: () => '',
   } as never;
-  const take = (address: string) =>
-    takeFreeAddress(context, network as never, { six: false, address, options: {}, calls: {} });
-  const [any, chosen] = await Promise.all([take(''), take('10.0.0.2')]);
-  expect([any.address, chosen.address]).toEqual(['10.0.0.3/29', '10.0.0.2/29']);
+  const take = async (address: string, calls = {}) =>
+    (await takeFreeAddress(context, network as never, { six: false, address, options: {}, calls })).address;
+  return { take, taken };
+}
+
+test('a container gets the address that was chosen for it while another one is passing it over', async () => {
+  const { take, taken } = world(['10.0.0.2', '10.0.0.3']);
+  expect(await Promise.all([take(''), take('10.0.0.2')])).toEqual(['10.0.0.3/29', '10.0.0.2/29']);
+  expect([...taken].sort()).toEqual(['10.0.0.2', '10.0.0.3']);
+});
+
+test.each([
+  ['it is the last one, and given at once', false],
+  ['the driver gives the same again', true],
+])('an address that is in use is not given back: %s', async (_, again) => {
+  const { take, taken } = world(['10.0.0.2'], { again });
+  expect(await take('')).toBe('10.0.0.2/29');
+  expect([...taken]).toEqual(['10.0.0.2']);
+});
+
+test('nothing is kept for a start that is stopped meanwhile', async () => {
+  const stopped = new AbortController();
+  const { take, taken } = world(['10.0.0.2'], { onEmpty: () => stopped.abort() });
+  await expect(take('', { signal: stopped.signal })).rejects.toThrow('no available IPv4 addresses');
+  expect([...taken]).toEqual([]);
 });

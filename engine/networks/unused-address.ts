@@ -33,24 +33,27 @@ async function takeUnpromised(
   context: NetworksContext,
   network: NetworkRecord,
   requested: Requested,
-  promised: Set<bigint>,
+  promised: ReadonlySet<bigint>,
 ): Promise<Taken> {
   const passedOver: Taken[] = [];
+  let chosen: Taken | undefined;
   try {
-    for (;;) {
+    while (!chosen) {
       const taken = await takeUnused(context, network, requested);
-      if (!taken.address || !promised.delete(numberOf(taken.address))) return taken;
-      passedOver.push(taken);
+      // Some drivers have one address only for each endpoint, and give it again.
+      const isAgain = passedOver.some(({ address }) => address === taken.address);
+      if (isAgain || !taken.address || !promised.has(numberOf(taken.address))) chosen = taken;
+      else passedOver.push(taken);
     }
   } catch (error) {
-    const last = passedOver.pop();
-    if (!last) throw error;
-    return last;
+    if (requested.calls?.signal?.aborted) throw error;
+    chosen = passedOver.at(-1);
+    if (!chosen) throw error;
   } finally {
-    if (passedOver.length > 0) {
-      await context.outbox.send([addressRelease(network.ipam.driver, newId(), passedOver)]);
-    }
+    const unused = passedOver.filter(({ address }) => address !== chosen?.address);
+    if (unused.length > 0) await context.outbox.send([addressRelease(network.ipam.driver, newId(), unused)]);
   }
+  return chosen;
 }
 
 const numberOf = (address: string): bigint => parseAddress(address.split('/')[0] ?? '').value;
