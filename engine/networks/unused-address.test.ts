@@ -44,7 +44,7 @@ test('a container gets the address that was chosen for it while another one is p
 });
 
 test.each([
-  ['it is the last one, and given at once', false],
+  ['nothing else is left', false],
   ['the driver gives the same again', true],
 ])('an address that is in use is not given back: %s', async (_, again) => {
   const { take, taken } = world(['10.0.0.2'], { again });

@@ -14,10 +14,15 @@ export interface OutboxDeps {
 export function openOutbox({ store, extensions, log }: OutboxDeps): Outbox {
   const queues: OutboxQueue<never>[] = [];
   let isStarted = false;
+  let tellStarted = () => {};
+  const started = new Promise<void>((resolve) => {
+    tellStarted = resolve;
+  });
   const stop = extensions.onChange(({ name, state }) => {
     if (isStarted && state === 'active') for (const queue of queues) queue.settleSoon(name);
   });
   return {
+    started,
     queue: (name, rules) => {
       // The name is the type: one room owns a queue and knows what it put there.
       const queue = new OutboxQueue(new Entries(store.collection<Pending<never>>('outbox'), name), rules as never, log);
@@ -28,6 +33,7 @@ export function openOutbox({ store, extensions, log }: OutboxDeps): Outbox {
     start: () => {
       isStarted = true;
       for (const queue of queues) queue.start();
+      tellStarted();
     },
     close: () => {
       stop();

@@ -19,6 +19,8 @@ export interface Outbox {
    * waits for.
    */
   start(): void;
+  /** Resolves when the rooms are open. */
+  readonly started: Promise<void>;
   /** No further attempt; what is pending stays on disk. */
   close(): void;
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -10,7 +10,7 @@ import type { ManifestEntry } from '../manifest.js';
 import type { Launched, Launcher } from './launcher.js';
 import { writeNoted } from './note.js';
 import { Output } from './output.js';
-import { readNote, serves, stop } from './process.js';
+import { readNote, serversOf, serves, stop } from './process.js';
 
 const graceMs = 5_000;
 /** How often an adopted process, which is no child of ours, is looked after: a read of a small file of the kernel's. */
@@ -53,6 +53,7 @@ export class HostLauncher implements Launcher {
   async launch(): Promise<Launched> {
     const { entry, hostPath, directory, log } = this.#settings;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    await this.#endUnnoted();
     this.#output ??= new Output(this.#outputPath, true, log);
     const output = this.#output;
     const child = spawn(process.execPath, [hostPath, entry.module, this.socket], {
@@ -74,6 +75,16 @@ export class HostLauncher implements Launcher {
     child.on('error', (error) => log.warn('cannot signal the extension', { error: error.message }));
     writeNoted(this.#notePath, { pid, fingerprint: this.#fingerprint });
     return { pid, ended, stop: (ms) => stop(pid, this.socket, ms) };
+  }
+
+  /** An engine may be killed when it has started a process and not yet noted which: that one would hold the socket for ever. */
+  async #endUnnoted(): Promise<void> {
+    if (!existsSync(this.socket)) return;
+    const { entry, log } = this.#settings;
+    for (const pid of serversOf(entry.module, this.socket)) {
+      log.warn('ending a process that a killed engine had started for this extension', { pid });
+      await stop(pid, this.socket, graceMs);
+    }
   }
 
   async adopt(): Promise<Launched | undefined> {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readNoted } from './note.js';
@@ -15,13 +15,22 @@ export const readNote = (path: string): Note | undefined => readNoted(Note, path
 
 /** Whether `pid` is the process that serves `socket`: its number may have been given to another one since. */
 export function serves(pid: number, socket: string): boolean {
-  if (pid <= 1) return false;
+  return pid > 1 && commandOf(pid).includes(socket);
+}
+
+/** All processes that were started to serve a module there, also those that no note tells of. */
+export function serversOf(module: string, socket: string): number[] {
+  const pids = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
+  return pids.filter((pid) => serves(pid, socket) && commandOf(pid).includes(module));
+}
+
+function commandOf(pid: number): string[] {
   try {
     // A zombie's command line is empty.
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(socket);
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
     // No such process.
-    return false;
+    return [];
   }
 }
 

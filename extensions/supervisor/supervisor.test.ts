@@ -87,6 +87,17 @@ test('finds the one that a killed engine left running, and notices when it dies'
   await vi.waitFor(async () => expect((await who()).pid).not.toBe(pid), { timeout: 10_000 });
 });
 
+test('ends one that a killed engine had started and not noted', async () => {
+  const socket = join(directory, 'one.sock');
+  const CLEAT_EXTENSION = JSON.stringify({ name: 'vol', options: { mark: 'lost' } });
+  const lost = spawn(process.execPath, [hostPath, '/module.js', socket], { env: { ...process.env, CLEAT_EXTENSION } });
+  await expect.poll(() => existsSync(socket)).toBe(true);
+  const found = await begin('a').who();
+  expect(found.name).toBe('a');
+  expect(alive(lost.pid ?? 0)).toBe(false);
+  expect(alive(found.pid)).toBe(true);
+});
+
 test('replaces one that was started with another configuration', async () => {
   const socket = join(directory, 'one.sock');
   const env = { ...process.env, CLEAT_EXTENSION: JSON.stringify({ name: 'vol', options: { mark: 'old' } }) };

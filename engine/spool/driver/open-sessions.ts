@@ -36,7 +36,8 @@ export class OpenSessions {
   readonly #queue: Queue<StopLogging>;
   /** Sessions of the former engine, until they begin anew or end. */
   readonly #left: Set<string>;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(deps: OpenSessionsDeps) {
     this.#deps = deps;
@@ -50,9 +51,13 @@ export class OpenSessions {
       onSettled: ({ id }) => rmSync(this.#path(id), { force: true }),
     });
     this.#left = new Set(readdirSync(deps.directory));
-    this.#timer = setTimeout(() => {
-      for (const id of this.#left) void this.end(id);
-    }, leftAfterMs).unref();
+    // Where a driver was told of a session is known once all rooms are open.
+    void deps.outbox.started.then(() => {
+      if (this.#closed) return;
+      this.#timer = setTimeout(() => {
+        for (const id of this.#left) void this.end(id);
+      }, leftAfterMs).unref();
+    });
   }
 
   /** Before StartLogging. A stop that is on its way must not come after it. */
@@ -75,6 +80,7 @@ export class OpenSessions {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
