@@ -5,7 +5,7 @@ import type { Implementation } from '@cleat/protocol/extension';
 import type { Control } from '../verify/control.js';
 
 /** How long a flaw leaves between looking and acting: time for callers that come at once, on a busy machine, too. */
-export const raceMs = 50;
+export const raceMs = 200;
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 

@@ -294,7 +294,7 @@ export function networkFlaws(): Flaw<HealthyNetworks>[] {
           if (subnets.includes(subnet)) throw new Error(`subnet ${subnet} is taken`);
           subnets.push(subnet);
           // Most of what the call takes: it is killed in here.
-          await turn(50);
+          await turn(200);
           if (context.signal.aborted) return;
           await healthy.CreateNetwork(request, context);
           subnets = subnets.filter((other) => other !== subnet);

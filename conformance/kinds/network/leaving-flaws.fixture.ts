@@ -2,11 +2,12 @@ import { interfaceNames } from '@cleat/linux/net/facts';
 import type { Flaw } from '../../testing/test-plugin.fixture.js';
 import type { HealthyNetworks } from './healthy.fixture.js';
 
-const late = (ms = 30) => new Promise((resolve) => setTimeout(resolve, ms));
+const late = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Where the caller hangs up or kills it meanwhile: until the endpoint is taken back, however slow all is. */
+/** Gives the caller time to hang up or to kill it; after that, until the endpoint is taken back, however slow all is. */
 async function tooLate(healthy: HealthyNetworks, endpoint: string, { signal }: { signal: AbortSignal }): Promise<void> {
-  await late();
+  // Most of what the call takes: it is killed in here.
+  for (let pauses = 0; pauses < 60 && !signal.aborted; pauses++) await late(5);
   while (signal.aborted && healthy.state.endpoints[endpoint] !== undefined) await late(5);
 }
 
