@@ -6,10 +6,14 @@ import { takeFreeAddress } from './unused-address.js';
 const network = { id: 'n', name: 'n', ipam: { driver: 'd' }, v4: [{ id: 'p', pool: '10.0.0.0/29' }], v6: [] };
 
 /** A driver that hands out these in turn, and a user who chose 10.0.0.2 for a container that does not run. */
-function world(addresses: string[], { again = false, onEmpty = () => {} } = {}) {
+function world(
+  addresses: string[],
+  { again = false, onEmpty = () => {}, promised = ['10.0.0.2'], answers = Promise.resolve() } = {},
+) {
   const taken = new Set<string>();
   const ipam = {
     async RequestAddress({ Address }: { Address: string }) {
+      await answers;
       const address = Address || addresses.find((one) => again || !taken.has(one)) || '';
       if (taken.has(address) && !again) throw systemError('Address already in use');
       if (!address) {
@@ -22,7 +26,7 @@ function world(addresses: string[], { again = false, onEmpty = () => {} } = {}) 
   };
   const context = {
     choosing: new Turns(),
-    containers: { promised: () => ['10.0.0.2'] },
+    containers: { promised: () => promised },
     drivers: { ipam: async () => ipam },
     outbox: {
       holdPool: () => {},
@@ -52,9 +56,19 @@ test.each([
   expect([...taken]).toEqual(['10.0.0.2']);
 });
 
+test('a start that is stopped does not wait for another one, whose driver hangs', async () => {
+  const { take, taken } = world(['10.0.0.3'], { promised: ['no address', '10.0.0.2'], answers: new Promise(() => {}) });
+  void take('');
+  const stopped = new AbortController();
+  const second = take('', { signal: stopped.signal });
+  stopped.abort();
+  await expect(second).rejects.toThrow('the start was stopped');
+  expect([...taken]).toEqual([]);
+});
+
 test('nothing is kept for a start that is stopped meanwhile', async () => {
   const stopped = new AbortController();
   const { take, taken } = world(['10.0.0.2'], { onEmpty: () => stopped.abort() });
-  await expect(take('', { signal: stopped.signal })).rejects.toThrow('no available IPv4 addresses');
-  expect([...taken]).toEqual([]);
+  await expect(take('', { signal: stopped.signal })).rejects.toThrow('the start was stopped');
+  await expect.poll(() => [...taken]).toEqual([]);
 });

@@ -1,4 +1,5 @@
-import { parseAddress } from '@cleat/protocol/cidr';
+import { parseAddress, tryParseAddress } from '@cleat/protocol/cidr';
+import { abortable } from '../async/abortable.js';
 import { newId } from '../ids.js';
 import { addressRelease, takeAddress } from './addresses.js';
 import { Answer } from './answers.js';
@@ -19,14 +20,19 @@ export async function takeFreeAddress(
   network: NetworkRecord,
   requested: Requested,
 ): Promise<Taken> {
-  const promised = context.containers.promised(network).map(numberOf);
-  if (promised.length === 0) return takeUnused(context, network, requested);
+  // Text that is no address is for the container that has it to hear of.
+  const promised = context.containers.promised(network).flatMap((text) => tryParseAddress(text)?.value ?? []);
+  if (promised.length === 0) return await takeUnused(context, network, requested);
   // For a moment an address that is passed over is taken: its container is not to ask for it just then.
-  return context.choosing.run(network.id, () =>
-    requested.address
-      ? takeUnused(context, network, requested)
-      : takeUnpromised(context, network, requested, new Set(promised)),
-  );
+  const { signal } = requested.calls;
+  const taking = context.choosing.run(network.id, async () => {
+    signal?.throwIfAborted();
+    return requested.address
+      ? await takeUnused(context, network, requested)
+      : await takeUnpromised(context, network, requested, new Set(promised));
+  });
+  // A start that is stopped does not wait for its turn behind a driver that hangs.
+  return signal ? await abortable(taking, signal, (late) => giveBack(context, network, [late])) : await taking;
 }
 
 async function takeUnpromised(
@@ -46,14 +52,19 @@ async function takeUnpromised(
       else passedOver.push(taken);
     }
   } catch (error) {
-    if (requested.calls?.signal?.aborted) throw error;
+    if (requested.calls.signal?.aborted) throw error;
     chosen = passedOver.at(-1);
     if (!chosen) throw error;
   } finally {
     const unused = passedOver.filter(({ address }) => address !== chosen?.address);
-    if (unused.length > 0) await context.outbox.send([addressRelease(network.ipam.driver, newId(), unused)]);
+    if (unused.length > 0) await giveBack(context, network, unused);
   }
   return chosen;
+}
+
+async function giveBack({ outbox }: NetworksContext, { ipam }: NetworkRecord, all: readonly Taken[]): Promise<void> {
+  const given = all.filter(({ address }) => address);
+  if (given.length > 0) await outbox.send([addressRelease(ipam.driver, newId(), given)]);
 }
 
 const numberOf = (address: string): bigint => parseAddress(address.split('/')[0] ?? '').value;
