@@ -6,8 +6,8 @@ import { readPlainRequest } from '../plain/request.js';
 import { type BodyFrame, bodyFrame } from './framing.js';
 import type { FrontOptions } from './front-options.js';
 import { endOfHead, parseHead, rewriteHead } from './head.js';
-import { probe } from './hijacked.js';
 import { linger } from './linger.js';
+import { probe } from './probe.js';
 import { malformedChunks, refuse } from './refuse.js';
 import { isChunked, WithheldBody } from './withheld-body.js';
 
@@ -108,6 +108,7 @@ export class Connection {
   /** The parser gets nothing more. */
   release(): void {
     clearTimeout(this.#timer);
+    this.#unprobe?.();
     this.#socket.removeListener('data', this.#onData);
     this.#socket.removeListener('end', this.#onEnd);
     this.#feed = this.#feedEnd = () => {};

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { echoSession, startApi, type TestApi, talk, until } from '../testing/fakes.js';
 import { createFront } from './front.js';
-import { probe } from './hijacked.js';
+import { probe } from './probe.js';
 
 /** Writes `text` in pieces that arrive one by one; `cuts` are relative positions. */
 async function sendInPieces(socket: Socket, text: string, cuts: readonly number[]): Promise<void> {

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { invalidParameter, isClass } from '@cleat/protocol/errors';
-import { guarded, setInterval, setTimeout } from '@cleat/protocol/guard';
+import { guarded, setTimeout } from '@cleat/protocol/guard';
 import { writeTo } from '../streams/write.js';
 import { type ConnectionInput, rawInput } from './input.js';
+import { probe } from './probe.js';
 import { closeCodes, closeFrame, decodeFrames, encodeFrame, WebSocketViolation } from './websocket.js';
 
 /** How long a client may take to close its side after ours is closed. */
@@ -11,8 +12,6 @@ const lingerMs = 10_000;
 const refusedLingerMs = 1000;
 /** How long after a WebSocket's close the process may still answer. */
 const lastAnswerMs = 1000;
-/** How soon a client is missed that went without a word. */
-const probeMs = 1000;
 
 /** A connection that was taken over: bytes both ways. */
 export interface HijackedConnection {
@@ -106,23 +105,6 @@ function common(
       return socket.destroyed;
     },
   };
-}
-
-/**
- * A client that is gone looks like one that half-closed (every attach without input does), or, while its input waits
- * for a process that does not read, like one that is there; a silent container would keep its connection for ever.
- * Writing nothing tells them apart on a UNIX socket: EPIPE, and the connection closes. @returns what ends it
- */
-export function probe(socket: Socket): () => void {
-  const timer = setInterval(() => {
-    if (socket.writableLength === 0 && socket.writable) socket.write('');
-  }, probeMs).unref();
-  const stop = (): void => {
-    clearInterval(timer);
-    socket.off('close', stop);
-  };
-  socket.once('close', stop);
-  return stop;
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { invalidParameter, systemError } from '@cleat/protocol/errors';
+import { cancelled, invalidParameter, systemError } from '@cleat/protocol/errors';
 import type { Upgrade } from './front-options.js';
-import { type HijackedConnection, probe, rawConnection, webSocketConnection } from './hijacked.js';
+import { type HijackedConnection, rawConnection, webSocketConnection } from './hijacked.js';
 import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
 import { linger } from './linger.js';
+import { flushed, probeBehindHttp2 } from './probe.js';
 import { handshake } from './websocket.js';
 
 /** A handler's view of a connection that Node's parser has let go of. */
@@ -16,7 +17,7 @@ export interface Hijacker {
   /**
    * The same for who reads the socket itself (HTTP/2): its further bytes are not read here. Bytes that came with the
    * request are put back, so the reader must begin with what is buffered. A body is read and dropped before: dockerode
-   * ends one that it never began. @throws InvalidParameter when it is malformed, or long
+   * ends one that it never began. @throws InvalidParameter when it is malformed, or long; Cancelled when the client has gone
    */
   hijackSocket(contentType: string, protocol: string): Promise<Socket>;
   /** The same with the headers of another engine's answer, which began with an upgrade. */
@@ -113,8 +114,9 @@ export function createHijacker(
     async hijackSocket(contentType, protocol) {
       await dropBody();
       sendHead(contentType, protocol);
+      if (!(await flushed(socket))) throw cancelled('the client has gone');
       // Node's HTTP/2 neither reads on nor closes once it has refused a client's frames.
-      probe(socket);
+      probeBehindHttp2(socket);
       return input.handOver();
     },
     async hijackAs(headers, dropsBody) {

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { lstatSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -29,6 +30,25 @@ describe('a UNIX socket', () => {
       await rm(directory, { recursive: true, force: true });
     }
   });
+});
+
+it('asks the kernel to look after silent clients on TCP', async () => {
+  let taken: (socket: Socket) => void = () => {};
+  const accepted = new Promise<Socket>((resolve) => {
+    taken = resolve;
+  });
+  const [listener] = await listen('tcp://127.0.0.1:0', {}, taken);
+  const port = Number(listener?.address.split(':').at(-1));
+  const client = connect(port, '127.0.0.1');
+  const socket = await accepted;
+  try {
+    const timers = execFileSync('ss', ['-Htno', 'sport', '=', `:${port}`], { encoding: 'utf8' });
+    expect(timers).toMatch(/timer:\(keepalive,1\dsec/);
+  } finally {
+    client.destroy();
+    socket.destroy();
+    await listener?.close();
+  }
 });
 
 describe('addresses', () => {

@@ -30,6 +30,9 @@ type Accept = (socket: Socket, transport: Transport) => void;
 /** Clients that may wait to be taken: as many as the kernel allows (`net.core.somaxconn`), as Go has it. Node's own is 511. */
 const backlog = 65_535;
 
+/** The kernel asks after a client on TCP that is silent, so that one whose host has gone is missed. As Go has it. */
+const keepAlive = { keepAlive: true, keepAliveInitialDelay: 15_000 };
+
 /**
  * Opens one address. A UNIX socket is 0660 from its first moment; a stale one is replaced, one that somebody answers on
  * is not.
@@ -102,6 +105,7 @@ async function listenTcp(
   const server = tls
     ? process.getBuiltinModule('node:tls').createServer({
         allowHalfOpen: true,
+        ...keepAlive,
         cert: tls.cert,
         key: tls.key,
         ca: tls.ca,
@@ -110,7 +114,7 @@ async function listenTcp(
         minVersion: 'TLSv1.2',
         ALPNProtocols: ['http/1.1'],
       })
-    : createServer({ allowHalfOpen: true });
+    : createServer({ allowHalfOpen: true, ...keepAlive });
   if (tls) {
     server.on('secureConnection', (socket: Socket) => accept(socket, 'tls'));
     server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
@@ -125,7 +129,7 @@ async function listenTcp(
 }
 
 async function listenFd(fd: number, accept: Accept): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: true }, (socket) =>
+  const server = createServer({ allowHalfOpen: true, ...keepAlive }, (socket) =>
     accept(socket, socket.remoteAddress === undefined ? 'unix' : 'tcp'),
   );
   await opened(server, () => server.listen({ fd, backlog }));

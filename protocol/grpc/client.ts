@@ -3,10 +3,11 @@ import type { Duplex } from 'node:stream';
 import { asCleatError, cancelled, deadlineExceeded, messageOf, unavailable } from '../errors.js';
 import { owned, setInterval, setTimeout } from '../guard.js';
 import type { Logger } from '../log.js';
+import { healthRequest, healthResponse } from './common.js';
 import { readMessages, send } from './framing.js';
 import type { Message } from './message.js';
 import { reset } from './reset.js';
-import { errorIn } from './status.js';
+import { errorIn, StatusError } from './status.js';
 
 /** A call with messages both ways. */
 export interface Stream<Q, A> {
@@ -95,10 +96,22 @@ export class GrpcClient {
     });
   }
 
-  /** Closes the connection, and so ends its calls, when the other end does not answer pings. */
+  /**
+   * Closes the connection, and so ends its calls, when the other end does not answer. It is asked by a call, not by
+   * pings: gRPC's servers count those, and close a connection that has sent three in five minutes without data from them.
+   */
   keepAlive(everyMs: number, deadlineMs: number): void {
-    const timer = setInterval(() => this.ping(deadlineMs).catch(() => this.close()), everyMs).unref();
+    const timer = setInterval(() => this.#answers(deadlineMs).catch(() => this.close()), everyMs).unref();
     this.onClose(() => clearInterval(timer));
+  }
+
+  /** An error is an answer, too. @throws DeadlineExceeded, Unavailable */
+  async #answers(deadlineMs: number): Promise<void> {
+    try {
+      await this.call('/grpc.health.v1.Health/Check', [healthRequest, healthResponse], {}, { deadlineMs });
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+    }
   }
 
   /** A call whose messages are the caller's. @throws Unavailable */

@@ -176,3 +176,31 @@ test('deadlines are read in all units', () => {
     undefined,
   ]);
 });
+
+test('a server is asked by calls whether it is there, not by pings; one that answers none is closed', async () => {
+  let pings = 0;
+  let calls = 0;
+  let isHung = false;
+  const path = join(directory, 'counting');
+  const counting = http2.createServer();
+  counting.on('session', (session) => session.on('ping', () => pings++));
+  counting.on('stream', (stream) => {
+    calls++;
+    stream.on('error', () => {});
+    // An error is an answer, too.
+    const unimplemented = { ':status': 200, 'grpc-status': '12', 'content-type': 'application/grpc' };
+    if (!isHung) stream.respond(unimplemented, { endStream: true });
+  });
+  await once(counting.listen(path), 'listening');
+  try {
+    const other = new GrpcClient(dial(path), silentLogger);
+    const closed = new Promise<void>((resolve) => other.onClose(resolve));
+    other.keepAlive(20, 500);
+    await expect.poll(() => calls).toBeGreaterThan(5);
+    expect([other.isClosed, pings]).toEqual([false, 0]);
+    isHung = true;
+    await closed;
+  } finally {
+    counting.close();
+  }
+});
