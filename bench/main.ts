@@ -13,11 +13,12 @@ import { type BenchPlugin, type PluginName, PluginPair } from './plugin-pair.js'
 import { markdown, type Result, resultOf } from './report.js';
 import type { Row, SideName } from './row.js';
 import { numbered } from './rows.js';
+import { wantedRows } from './wanted.js';
 
-const help = `Usage: npm run bench -- [--rows N,N…] [--samples N] [--out DIR] [--base DIR] [--strict]
+const help = `Usage: npm run bench -- [--rows N,N-N…] [--samples N] [--out DIR] [--base DIR] [--strict]
 Measures Cleat against dockerd, against itself with extensions elsewhere, and a plugin written with its kit against one
 in Go, side by side in one run: interleaved samples, medians, ratios.
-  --rows     which lines, counted from 1 over all tables (default: all)
+  --rows     which lines, counted from 1 over all tables, such as 1,3,60-79 (default: all)
   --samples  samples per side, instead of each line's own
   --out      where bench.md and bench.json go (default .cache/bench)
   --base     where the engines keep their data (default /var/lib/cleat-bench)
@@ -40,8 +41,9 @@ async function main(): Promise<number> {
     return 0;
   }
   if (process.getuid?.() !== 0) throw new Error('the benchmark runs containers: it needs root');
-  const wanted = values.rows?.split(',').map(Number);
-  const isWanted = ([number]: readonly [number, unknown]) => wanted === undefined || wanted.includes(number);
+  const count = Object.values(numbered).reduce((sum, rows) => sum + rows.length, 0);
+  const wanted = values.rows === undefined ? undefined : wantedRows(values.rows, count);
+  const isWanted = ([number]: readonly [number, unknown]) => wanted?.has(number) ?? true;
   const engineRows = numbered.engines.filter(isWanted).map(([, row]) => row);
   const pluginRows = numbered.plugins.filter(isWanted).map(([, row]) => row);
   const overlayRows = numbered.overlays.filter(isWanted).map(([, row]) => row);

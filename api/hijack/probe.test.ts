@@ -112,7 +112,9 @@ it('notices that a client has gone whose frames HTTP/2 has refused', async () =>
   });
   const socket = connect(path);
   // Data of stream 0, which is none.
-  socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from('000000040000000000', 'hex')]));
+  socket.write(
+    Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from('000000040000000000', 'hex')]),
+  );
   socket.write(Buffer.from('000001000000000000aa', 'hex'));
   await once(socket, 'data');
   await aWhile();
