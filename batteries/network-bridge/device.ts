@@ -32,7 +32,7 @@ export async function ensureBridge(
     begin();
     links.forget();
     await links.run([
-      `link add name ${bridge} address ${bridgeMac(engineId, record.id)} mtu ${record.mtu} type bridge`,
+      `link add name ${bridge} address ${bridgeMac(engineId, record.id)} type bridge`,
       `link set dev ${bridge} alias ${bridgeAlias(engineId)}`,
       ...configure(record),
     ]);
@@ -75,6 +75,8 @@ function configure(record: NetworkRecord): string[] {
     `link set dev ${bridge} addrgenmode none`,
     ...(six ? [addressOf(bridge)(linkLocal)] : []),
     ...addresses.map(addressOf(bridge)),
+    // Said explicitly it stays; otherwise it is 1500 whenever no container is there.
+    `link set dev ${bridge} mtu ${record.mtu}`,
     `link set dev ${bridge} up`,
   ];
 }

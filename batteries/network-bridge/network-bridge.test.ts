@@ -190,6 +190,7 @@ test('a bridge is on record before it is made', async () => {
 });
 
 test.each([
+  [{ 'com.docker.network.driver.mtu': '' }, 'driver.mtu value:  (strconv.Atoi: parsing "": invalid syntax)'],
   [{ 'com.docker.network.driver.mtu': 'x' }, 'failed to parse com.docker.network.driver.mtu value: x'],
   [
     { 'com.docker.network.bridge.enable_icc': 'perhaps' },

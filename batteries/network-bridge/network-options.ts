@@ -45,7 +45,7 @@ export function readNetwork(
   }
   const bridge = generic[netlabel.bridgeName] || `br-${id.slice(0, 12)}`;
   if (!isDeviceName(bridge)) throw invalidParameter(`invalid bridge name "${bridge}": ${deviceNameRule}`);
-  const mtu = mtuOf(generic[netlabel.mtu] ?? '', defaults.mtu) || 1500;
+  const mtu = mtuOf(generic[netlabel.mtu] ?? `${defaults.mtu}`) || 1500;
   const isSix = ipam.some(({ Pool = '' }) => Pool.includes(':'));
   if (isSix && mtu < leastForIPv6) throw invalidParameter(`invalid MTU number: ${mtu}: IPv6 needs ${leastForIPv6}`);
   return {
@@ -86,8 +86,7 @@ const unreadable = (key: string, value: string, why: string) =>
   invalidParameter(`failed to parse ${key} value: ${value} (${why})`);
 
 /** The values that the kernel takes for a bridge; 0 stands for the default. */
-function mtuOf(text: string, otherwise: number): number {
-  if (text === '') return otherwise;
+function mtuOf(text: string): number {
   const quoted = JSON.stringify(text);
   if (!/^[+-]?\d+$/.test(text)) {
     throw unreadable(netlabel.mtu, text, `strconv.Atoi: parsing ${quoted}: invalid syntax`);

@@ -8,8 +8,9 @@ import type { ContainerId, NetworkId } from '../ids.js';
 import type { Outbox } from '../outbox/service.js';
 import type { Collection, Store } from '../store/service.js';
 import { Drivers } from './drivers.js';
+import { WrittenFiles } from './edited.js';
 import { NamesElsewhere, type StoredElsewhere } from './elsewhere/index.js';
-import type { RequestedResolver, Written } from './hosts.js';
+import type { RequestedResolver } from './hosts.js';
 import { NameService } from './names/service.js';
 import { type AddressCall, NetworkOutbox } from './outbox.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
@@ -65,7 +66,7 @@ export class NetworksContext {
   /** The gateway network, while it is being made. */
   gatewayInTheMaking: Promise<NetworkRecord> | undefined;
   readonly containers: ContainerLookup;
-  readonly #written = new WeakMap<SandboxRecord, Written>();
+  readonly written = new WrittenFiles();
   #revision = 0;
   readonly #stored: Collection<StoredSandbox>;
   readonly #sandboxes = new Map<ContainerId, SandboxRecord>();
@@ -83,6 +84,7 @@ export class NetworksContext {
     this.outbox = new NetworkOutbox({ outbox, store, drivers, taken: (driver, call) => this.#taken(driver, call) });
     this.#stored = store.collection<StoredSandbox>('sandboxes');
     for (const [, stored] of this.#stored.entries()) this.#sandboxes.set(stored.containerId, currentSandbox(stored));
+    this.written.recall(this.#sandboxes.values());
     const stored = store.collection<StoredElsewhere>('names-elsewhere');
     this.elsewhere = new NamesElsewhere({ stored, extensions, drivers, names: this.names, context: this, log });
   }
@@ -164,12 +166,6 @@ export class NetworksContext {
 
   callOptions(sandbox: SandboxRecord): CallOptions {
     return { signal: this.#stops.get(sandbox) };
-  }
-
-  writtenFor(sandbox: SandboxRecord): Written {
-    const known = this.#written.get(sandbox) ?? new Map<string, string>();
-    this.#written.set(sandbox, known);
-    return known;
   }
 
   /** The container that a name means now, if there is one. */

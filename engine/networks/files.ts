@@ -1,39 +1,52 @@
-import { chownSync } from 'node:fs';
+import { chownSync, existsSync } from 'node:fs';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
 import { type NetworksContext, requestedResolver } from './context.js';
-import { hostFilePaths, hostsFile, resolvFile, writeInPlace } from './hosts.js';
+import { isAsWritten, type Written, writeEdited, writeInPlace } from './edited.js';
+import { hostFilePaths, hostsFile, resolvFile } from './hosts.js';
 import { hasNames } from './named.js';
 import { insideAddress } from './names/messages.js';
 import type { EndpointRecord, SandboxRecord } from './record.js';
 
-/** Writes hosts, hostname and resolv.conf for what is known of the container by now. */
+/**
+ * Writes hosts, hostname and resolv.conf for what is known of the container by now. A container that runs may have
+ * changed them: its lines in hosts stay, and a resolv.conf that is not ours any longer is left alone.
+ */
 export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord): void {
   const paths = hostFilePaths(sandbox.directory);
-  const written = context.writtenFor(sandbox);
-  if (written.size === 0) makeDirectories(sandbox.directory, 0o710);
-  const isNew = written.size === 0;
-  writeInPlace(written, paths.hostnamePath, `${sandbox.hostname}\n`);
-  writeInPlace(
-    written,
-    paths.hostsPath,
-    hostsFile(sandbox, {
-      own: sandbox.endpoints
-        .filter(({ role }) => role !== 'gateway')
-        .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
+  const next = textsFor(context, sandbox);
+  const last = context.written.of(sandbox, () => (existsSync(paths.hostsPath) ? next : undefined));
+  if (!last) {
+    makeDirectories(sandbox.directory, 0o710);
+    writeInPlace(paths.hostnamePath, next.hostname);
+    writeInPlace(paths.hostsPath, next.hosts);
+    writeInPlace(paths.resolvConfPath, next.resolvConf);
+    // Its root may write to them, as under Docker.
+    if (sandbox.root) for (const path of Object.values(paths)) chownSync(path, sandbox.root.uid, sandbox.root.gid);
+    context.written.note(sandbox, next);
+    return;
+  }
+  let { resolvConf } = last;
+  if (next.hostname !== last.hostname) writeInPlace(paths.hostnamePath, next.hostname);
+  if (next.hosts !== last.hosts) writeEdited(paths.hostsPath, last.hosts, next.hosts);
+  if (next.resolvConf !== resolvConf && isAsWritten(paths.resolvConfPath, resolvConf)) {
+    resolvConf = next.resolvConf;
+    writeInPlace(paths.resolvConfPath, resolvConf);
+  }
+  context.written.note(sandbox, { ...next, resolvConf });
+}
+
+function textsFor(context: NetworksContext, sandbox: SandboxRecord): Written {
+  const ways = sandbox.endpoints.filter(({ role }) => role !== 'gateway');
+  return {
+    hostname: `${sandbox.hostname}\n`,
+    hosts: hostsFile(sandbox, {
+      own: ways.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].flatMap((cidr) => cidr.split('/')[0] || [])),
       more: linkLines(context, sandbox),
       hostGateways: context.hostGateways(),
     }),
-  );
-  writeInPlace(
-    written,
-    paths.resolvConfPath,
-    resolvFile(sandbox, requestedResolver(context), hasNames(sandbox) ? insideAddress : ''),
-  );
-  // Its root may write to them, as under Docker.
-  if (isNew && sandbox.root) {
-    for (const path of Object.values(paths)) chownSync(path, sandbox.root.uid, sandbox.root.gid);
-  }
+    resolvConf: resolvFile(sandbox, requestedResolver(context), hasNames(sandbox) ? insideAddress : ''),
+  };
 }
 
 /** On the default bridge there is no name service, so links are lines in /etc/hosts. */

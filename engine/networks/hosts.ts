@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { readOptional } from '@cleat/linux/files/optional';
@@ -108,14 +107,4 @@ function reachable(servers: readonly string[], inHost: boolean, six: boolean): s
     (server) => !server.startsWith('127.') && server !== '::1' && (six || !isIPv6(server.replace(/%.*/, ''))),
   );
   return found.length > 0 ? found : lastResort;
-}
-
-/** The last text of this process, so that a file is neither read nor written again for nothing. */
-export type Written = Map<string, string>;
-
-/** Writes a file in place, keeping its inode: the container has it mounted. */
-export function writeInPlace(written: Written, path: string, content: string): void {
-  if (written.get(path) === content) return;
-  writeFileSync(path, content, { mode: 0o644 });
-  written.set(path, content);
 }

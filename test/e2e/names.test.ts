@@ -200,6 +200,34 @@ describe('the process that answers', () => {
     expect(namesPid(engine)).toBe(process);
   });
 
+  test('what a container makes of its own hosts and resolv.conf stays, whatever it joins, and over a killed engine', async () => {
+    for (const network of ['one', 'two', 'three']) await ok('network', 'create', network);
+    await run('own', '--network', 'one');
+    const edit = 'echo 192.0.2.7 mine >> /etc/hosts; echo nameserver 192.0.2.53 > /etc/resolv.conf';
+    await ok('exec', 'own', 'sh', '-c', edit);
+    const hosts = async () =>
+      (await ok('exec', 'own', 'cat', '/etc/hosts')).split('\n').map((line) => line.split(/\s/));
+    const id = (await ok('ps', '-q', '--no-trunc', '--filter', 'name=own')).slice(0, 12);
+    const joined = async (...networks: string[]) => {
+      const addresses = await Promise.all(networks.map((network) => address('own', network)));
+      const lines = await hosts();
+      expect(lines.filter(([, name]) => name === id).map(([ip]) => ip)).toEqual(addresses);
+      expect(lines.filter(([, name]) => name === 'mine')).toEqual([['192.0.2.7', 'mine']]);
+      expect(await resolvConf('own')).toEqual(['nameserver 192.0.2.53']);
+    };
+    await ok('network', 'connect', 'two', 'own');
+    await joined('one', 'two');
+    await engine.kill('SIGKILL');
+    await engine.restart();
+    await joined('one', 'two');
+    await ok('network', 'disconnect', 'one', 'own');
+    await ok('network', 'connect', 'three', 'own');
+    await joined('two', 'three');
+    await ok('restart', '-t', '0', 'own');
+    expect((await hosts()).some(([, name]) => name === 'mine')).toBe(false);
+    expect(await resolvConf('own')).toContain(`nameserver ${inside}`);
+  });
+
   test('is there again when it was killed, with the engine or without', async () => {
     await ok('network', 'create', 'one');
     await run('asker', '--network', 'one');

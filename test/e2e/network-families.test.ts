@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { clientOf } from './support/client.js';
 import { clearEngines, type Engine, startEngine } from './support/engine.js';
@@ -51,6 +52,13 @@ test('networks have the options of their driver, unless they say otherwise', asy
   const mtu = 'com.docker.network.driver.mtu';
   expect(await shown('plain')).toMatchObject({ EnableIPv6: true, Options: { [mtu]: '1400' } });
   expect(await shown('other')).toMatchObject({ EnableIPv6: false, Options: { [mtu]: '1300' } });
+  const ofBridge = async (name: string) => {
+    const id = await ok('network', 'inspect', '-f', '{{.Id}}', name);
+    return readFileSync(`/sys/class/net/br-${id.slice(0, 12)}/mtu`, 'utf8').trim();
+  };
+  expect(await ofBridge('other')).toBe('1300');
+  await ok('run', '--rm', '--network', 'other', 'busybox', 'true');
+  expect([await ofBridge('other'), await ofBridge('plain')]).toEqual(['1300', '1400']);
   expect(await refused('network', 'create', '-o', 'com.docker.network.enable_ipv4=x', 'bad')).toContain(
     'driver-opt "com.docker.network.enable_ipv4" is not a valid bool',
   );
