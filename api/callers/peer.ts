@@ -5,6 +5,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { Transport } from '../http/messages.js';
 import { clientCertificate } from './certificate.js';
+import { descriptorOf } from './descriptor.js';
 
 /** The client at the other end of a connection. */
 export interface Peer {
@@ -38,11 +39,4 @@ function ofCertificate(socket: Socket): Peer {
   if (!certificate) return stranger;
   const { user, names, chain } = certificate;
   return { caller: { Method: 'TLS', User: user, ...(names.length > 0 && { Names: [...names] }) }, certificates: chain };
-}
-
-/** Node.js has no public name for it. */
-function descriptorOf(socket: Socket): number | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }

@@ -5,7 +5,7 @@ import type { Upgrade } from './front-options.js';
 import { type HijackedConnection, rawConnection, webSocketConnection } from './hijacked.js';
 import { ConnectionInput, decodeChunks, inputBehind } from './input.js';
 import { linger } from './linger.js';
-import { flushed, probeBehindHttp2 } from './probe.js';
+import { flushed, watchBehindHttp2 } from './probe.js';
 import { handshake } from './websocket.js';
 
 /** A handler's view of a connection that Node's parser has let go of. */
@@ -38,6 +38,7 @@ const carried = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'];
  * The request's body is decoded here, by Content-Length or chunks, and what follows it is the client's raw input. When
  * the handler did not ask for the body (attach), a chunked one is the input itself, as clients without upgrades send
  * it, and one with a length is dropped.
+ * @param hasHungUp asks the kernel about a socket's other end
  */
 export function createHijacker(
   request: IncomingMessage,
@@ -45,6 +46,7 @@ export function createHijacker(
   socket: Socket,
   rest: Buffer,
   upgrade: Upgrade,
+  hasHungUp?: (fd: number) => boolean,
 ): Hijacker {
   const input = new ConnectionInput(socket, rest);
   const encoding = request.headers['transfer-encoding'];
@@ -115,8 +117,7 @@ export function createHijacker(
       await dropBody();
       sendHead(contentType, protocol);
       if (!(await flushed(socket))) throw cancelled('the client has gone');
-      // Node's HTTP/2 neither reads on nor closes once it has refused a client's frames.
-      probeBehindHttp2(socket);
+      if (hasHungUp) watchBehindHttp2(socket, hasHungUp);
       return input.handOver();
     },
     async hijackAs(headers, dropsBody) {

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { hasHungUp } from '@cleat/linux/syscall/poll';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { flushed, probeBehindHttp2 } from './probe.js';
+import { flushed, watchBehindHttp2 } from './probe.js';
 
 let directory: string;
 let path: string;
@@ -25,10 +26,10 @@ afterEach(() => {
 });
 
 const large = Buffer.alloc(3_000_000, 'x');
-/** Longer than a probe waits. */
+/** Longer than it takes to look. */
 const aWhile = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1500));
 
-/** Answers each call with much, on a connection that is probed. */
+/** Answers each call with much, on a connection that is looked after. */
 function serve(socket: Socket): ServerHttp2Session {
   const session = http2.performServerHandshake(socket);
   session.on('error', () => {});
@@ -38,7 +39,7 @@ function serve(socket: Socket): ServerHttp2Session {
     stream.end(large);
   });
   socket.on('error', () => {});
-  probeBehindHttp2(socket);
+  watchBehindHttp2(socket, hasHungUp);
   ends.push(() => socket.destroy());
   return session;
 }
@@ -61,12 +62,7 @@ async function lengthOf(stream: http2.ClientHttp2Stream): Promise<number> {
 }
 
 it('writes nothing behind what waits for a client of HTTP/2 that does not read', async () => {
-  let accepted: Socket | undefined;
-  server = createServer((socket) => {
-    accepted = socket;
-    serve(socket);
-  }).listen(path);
-  const socket = connect(path);
+  const socket = (await overUnix())();
   let isReading = true;
   const connection = new Duplex({
     read: () => void (isReading && socket.resume()),
@@ -83,52 +79,66 @@ it('writes nothing behind what waits for a client of HTTP/2 that does not read',
   await once(answer, 'response');
   isReading = false;
   await aWhile();
-  expect(Reflect.get(Reflect.get(accepted ?? {}, '_handle') as object, 'writeQueueSize')).toBeGreaterThan(0);
+  expect(Reflect.get(Reflect.get(accepted, '_handle') as object, 'writeQueueSize')).toBeGreaterThan(0);
   isReading = true;
   socket.resume();
   expect(await lengthOf(answer)).toBe(large.length);
 });
 
-it('writes nothing at all beside HTTP/2 on TLS', async () => {
+/** A server on TLS, and what connects to it. */
+async function overTls(): Promise<() => tls.TLSSocket> {
   const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
   const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost';
   execFileSync('openssl', [...request.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
   const pem = { cert: readFileSync(cert), key: readFileSync(key) };
-  server = tls.createServer(pem, serve).listen(0, '127.0.0.1');
+  server = tls.createServer({ ...pem, allowHalfOpen: true }, take).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const session = client(tls.connect({ port, host: '127.0.0.1', ca: pem.cert, servername: 'localhost' }));
+  return () => tls.connect({ port, host: '127.0.0.1', ca: pem.cert, servername: 'localhost' });
+}
+
+async function overUnix(): Promise<() => Socket> {
+  server = createServer({ allowHalfOpen: true }, take).listen(path);
+  await once(server, 'listening');
+  return () => connect(path);
+}
+
+let accepted: Socket;
+function take(socket: Socket): void {
+  accepted = socket;
+  serve(socket);
+}
+
+it('writes nothing beside HTTP/2 on TLS', async () => {
+  const dial = await overTls();
+  const session = client(dial());
   expect(await lengthOf(session.request({ ':path': '/' }))).toBe(large.length);
   await aWhile();
   expect(await lengthOf(session.request({ ':path': '/' }))).toBe(large.length);
 });
 
-it('notices that a client has gone whose frames HTTP/2 has refused', async () => {
-  const closed = new Promise((resolve) => {
-    server = createServer({ allowHalfOpen: true }, (socket) => {
-      serve(socket);
-      socket.once('close', resolve);
-    }).listen(path);
-  });
-  const socket = connect(path);
-  // Data of stream 0, which is none.
-  socket.write(
-    Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from('000000040000000000', 'hex')]),
-  );
-  socket.write(Buffer.from('000001000000000000aa', 'hex'));
+it.each([
+  ['a UNIX socket', overUnix],
+  ['TLS', overTls],
+])('notices that a client has gone whose frames HTTP/2 has refused, on %s', async (_what, over) => {
+  const socket = (await over())();
+  const settings = Buffer.from('000000040000000000', 'hex');
+  const dataOfNoStream = Buffer.from('000001000000000000aa', 'hex');
+  socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), settings, dataOfNoStream]));
   await once(socket, 'data');
   await aWhile();
+  expect(accepted.destroyed).toBe(false);
   socket.destroy();
-  await closed;
+  await expect.poll(() => accepted.destroyed).toBe(true);
 });
 
 it('tells when the kernel has all that was written, or the client has gone', async () => {
-  const accepted = new Promise<Socket>((resolve) => {
+  const connected = new Promise<Socket>((resolve) => {
     server = createServer(resolve).listen(path);
   });
   const socket = connect(path).pause();
   ends.push(() => socket.destroy());
-  const writer = (await accepted).on('error', () => {});
+  const writer = (await connected).on('error', () => {});
   expect(await flushed(writer)).toBe(true);
   writer.write(large);
   let isOut: boolean | undefined;

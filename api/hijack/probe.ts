@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { setInterval } from '@cleat/protocol/guard';
+import { descriptorOf } from '../callers/descriptor.js';
 
 /** How soon a client is missed that went without a word. */
 const everyMs = 1000;
@@ -16,14 +17,18 @@ export function probe(socket: Socket): () => void {
 }
 
 /**
- * The same for a socket that HTTP/2 has. It writes past Node's stream, and takes the end of each write that does not end
- * at once for the end of its own; one that it did not begin ends this process. So nothing is written while the kernel
- * has not taken everything, and nothing at all on TLS, where an empty write never ends at once.
+ * The same for a socket that HTTP/2 has, which neither reads on nor closes once it has refused a client's frames. Nothing
+ * may be written there: HTTP/2 writes past Node's stream, and takes the end of each write for the end of its own; one that
+ * it did not begin ends this process. So the kernel is asked. Bytes that came before the end are read first.
+ * @param hasHungUp asks it, about a descriptor
  */
-export function probeBehindHttp2(socket: Socket): void {
-  if ('encrypted' in socket) return;
+export function watchBehindHttp2(socket: Socket, hasHungUp: (fd: number) => boolean): void {
+  let readBefore: number | undefined;
   every(socket, () => {
-    if (isFlushed(socket) && socket.writable) socket.write('');
+    const fd = descriptorOf(socket);
+    if (fd === undefined || !hasHungUp(fd)) return;
+    if (socket.bytesRead === readBefore) socket.destroy();
+    readBefore = socket.bytesRead;
   });
 }
 
@@ -35,12 +40,6 @@ export function flushed(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     socket.write('', (error) => resolve(!error && !socket.destroyed));
   });
-}
-
-/** Node.js tells the bytes that wait by a name that is not public; where it tells nothing, they may be many. */
-function isFlushed(socket: Socket): boolean {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  return typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize') === 0;
 }
 
 function every(socket: Socket, look: () => void): () => void {

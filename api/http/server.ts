@@ -143,7 +143,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       socket.on('error', (error) => log.debug('hijacked connection failed', { error: messageOf(error) }));
       const presence = new Presence();
       socket.once('close', presence.end);
-      beginStreaming({ request, response }, presence, createHijacker(request, response, socket, rest, upgrade));
+      beginStreaming(
+        { request, response },
+        presence,
+        createHijacker(request, response, socket, rest, upgrade, options.callers?.hasHungUp),
+      );
     },
     onPlain({ request, body, socket, presence, answered }) {
       const target = parseTarget(request.url);
@@ -301,7 +305,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   function noteFailure(error: unknown, { request, presence }: Call): void {
     const fields = { method: request.method, url: loggedTarget(request.url ?? ''), error: messageOf(error) };
     const status = isClass(error, 'NotModified') ? 304 : undefined;
-    if (presence.gone) log.debug('request ended by its client', fields);
+    if (presence.gone || request.socket.destroyed) log.debug('request ended by its client', fields);
     else if (error instanceof FinalAnswer) log.debug('request answered by an adapter', fields);
     else if (status === undefined && isServerFault(error)) log.error('request failed', { ...fields, cause: error });
     else log.debug('request refused', fields);

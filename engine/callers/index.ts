@@ -1,5 +1,6 @@
 import { userName } from '@cleat/linux/process/user-names';
 import { peerCgroups, peerProcess } from '@cleat/linux/syscall/peer';
+import { hasHungUp } from '@cleat/linux/syscall/poll';
 import type { Caller } from '@cleat/protocol/caller';
 import type { Callers } from './service.js';
 
@@ -22,6 +23,7 @@ export function openCallers(deps: CallersDeps): Callers {
         ...place,
       };
     },
+    hasHungUp,
   };
 }
 

@@ -7,4 +7,10 @@ export interface Callers {
    * @param fd of a UNIX socket that was just accepted; stays its owner's
    */
   atSocket(fd: number): Caller;
+  /**
+   * Whether the other end of a connection has closed its side, as the kernel knows it: nothing is read, and what was sent
+   * before may not be read yet.
+   * @param fd of a connected socket; stays its owner's
+   */
+  hasHungUp(fd: number): boolean;
 }

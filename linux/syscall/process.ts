@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import { callC, rawSyscall } from './ffi.js';
+import { isReady, POLLIN } from './poll.js';
 
 const PIDFD_OPEN = 434;
 const PIDFD_GETFD = 438;
-const POLLIN = 1;
 
 /** pidfd_open(2). @throws CleatError System with ESRCH when there is no such process */
 export function openPidFd(pid: number): number {
@@ -11,12 +11,7 @@ export function openPidFd(pid: number): number {
 }
 
 /** Whether the process behind a pidfd has ended; answers at once. */
-export function pidFdExited(fd: number): boolean {
-  const poll = Buffer.alloc(8);
-  poll.writeInt32LE(fd, 0);
-  poll.writeInt16LE(POLLIN, 4);
-  return callC('int poll(void *fds, unsigned long count, int timeout)', `pidfd ${fd}`, poll, 1, 0) > 0;
-}
+export const pidFdExited = (fd: number): boolean => isReady(fd, POLLIN, `pidfd ${fd}`);
 
 /**
  * Descriptors of the same open files that another process has (pidfd_getfd(2)); who gets them closes them.
