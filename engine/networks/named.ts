@@ -1,8 +1,8 @@
 import { formatAddress, parseAddress } from '@cleat/protocol/cidr';
 import { type NetworksContext, requestedResolver } from './context.js';
 import { resolvesNames } from './dns-names.js';
-import { saysNdots } from './host-resolver.js';
-import { resolverFor } from './hosts.js';
+import { saysNdots } from './host-files/host-resolver.js';
+import { resolverFor } from './host-files/hosts.js';
 import type { NamedContainer, NamedPlace } from './names/messages.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './record.js';
 

@@ -200,7 +200,7 @@ describe('the process that answers', () => {
     expect(namesPid(engine)).toBe(process);
   });
 
-  test('what a container makes of its own hosts and resolv.conf stays, whatever it joins, and over a killed engine', async () => {
+  test('hosts and resolv.conf as a container has changed them stay, whatever it joins, and over a killed engine', async () => {
     for (const network of ['one', 'two', 'three']) await ok('network', 'create', network);
     await run('own', '--network', 'one');
     const edit = 'echo 192.0.2.7 mine >> /etc/hosts; echo nameserver 192.0.2.53 > /etc/resolv.conf';

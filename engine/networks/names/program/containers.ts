@@ -3,7 +3,7 @@ import { type BoundSockets, bindInside, redirectNames } from '@cleat/linux/net/n
 import { descriptorsOf } from '@cleat/linux/syscall/process';
 import { Semaphore } from '@cleat/protocol/async/semaphore';
 import { messageOf } from '@cleat/protocol/errors';
-import { currentHost, saysNdots } from '../../host-resolver.js';
+import { currentHost, saysNdots } from '../../host-files/host-resolver.js';
 import {
   type HeldSockets,
   type Inheritance,

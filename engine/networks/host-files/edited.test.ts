@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { SandboxRecord } from '../record.js';
 import { editLines, isAsWritten, WrittenFiles, writeEdited, writeInPlace } from './edited.js';
-import type { SandboxRecord } from './record.js';
 
 let directory: string;
 let path: string;

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { ContainerId } from '../ids.js';
+import type { ContainerId } from '../../ids.js';
+import { portMap, requestedPorts } from '../ports.js';
+import type { SandboxRecord } from '../record.js';
 import { readResolver } from './host-resolver.js';
 import { hostsFile, resolvFile } from './hosts.js';
-import { portMap, requestedPorts } from './ports.js';
-import type { SandboxRecord } from './record.js';
 
 const sandbox = (more: Partial<SandboxRecord> = {}): SandboxRecord => ({
   v: 2,

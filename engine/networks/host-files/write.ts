@@ -1,12 +1,12 @@
 import { chownSync, existsSync } from 'node:fs';
 import { makeDirectories } from '@cleat/linux/files/make-directories';
 import { messageOf } from '@cleat/protocol/errors';
-import { type NetworksContext, requestedResolver } from './context.js';
+import { type NetworksContext, requestedResolver } from '../context.js';
+import { hasNames } from '../named.js';
+import { insideAddress } from '../names/messages.js';
+import type { EndpointRecord, SandboxRecord } from '../record.js';
 import { isAsWritten, type Written, writeEdited, writeInPlace } from './edited.js';
 import { hostFilePaths, hostsFile, resolvFile } from './hosts.js';
-import { hasNames } from './named.js';
-import { insideAddress } from './names/messages.js';
-import type { EndpointRecord, SandboxRecord } from './record.js';
 
 /**
  * Writes hosts, hostname and resolv.conf for what is known of the container by now. A container that runs may have

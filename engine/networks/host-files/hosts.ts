@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { readOptional } from '@cleat/linux/files/optional';
+import type { SandboxRecord } from '../record.js';
 import { hostResolver, isBadNdots, isNdots, type Resolver } from './host-resolver.js';
-import type { SandboxRecord } from './record.js';
 
 /** The three files that every container sees in /etc. */
 export const hostFilePaths = (directory: string) => ({

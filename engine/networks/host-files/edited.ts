@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SandboxRecord } from './record.js';
+import type { SandboxRecord } from '../record.js';
 
 /** The texts of ours that are in the files of a container, or were before it changed them. */
 export interface Written {
@@ -14,7 +14,7 @@ const maxEditedBytes = 4 * 1024 * 1024;
 
 const memoPath = (directory: string): string => join(directory, 'written.json');
 
-/** What was last written for each sandbox. An engine that comes back finds it beside the files. */
+/** The texts that were last written for each sandbox. An engine that comes back finds it beside the files. */
 export class WrittenFiles {
   readonly #known = new WeakMap<SandboxRecord, Written>();
   readonly #recalled = new WeakSet<SandboxRecord>();
