@@ -35,6 +35,8 @@ export class BridgeDriver {
   readonly #publisher: Publisher;
   /** By network and address: the interface of the endpoint that had it last. */
   readonly #former = new Map<string, string>();
+  /** Endpoints whose interface is being made. */
+  readonly #joining = new Set<string>();
   /** Networks come and go one at a time. */
   readonly #mutex = new Mutex();
 
@@ -52,6 +54,7 @@ export class BridgeDriver {
       links: this.#links,
       rules: this.#rules,
       ports: this.#ports,
+      joining: this.#joining,
       mutex: this.#mutex,
       log,
     });
@@ -163,13 +166,23 @@ export class BridgeDriver {
       networkId: NetworkID,
       hostLink: newLinkName(),
       containerLink: newLinkName(),
-      mac: Interface?.MacAddress || macFor(ip),
+      mac: Interface?.MacAddress || this.#freeMac(NetworkID, ip),
       ip,
       ip6: Interface?.AddressIPv6?.split('/')[0] ?? '',
       ports: [],
     };
     this.#endpoints.set(EndpointID, endpoint);
     return { Interface: Interface?.MacAddress ? {} : { MacAddress: endpoint.mac } };
+  }
+
+  /** Somebody may have chosen for another container what would come of this one's address. */
+  #freeMac(networkId: string, ip: string): string {
+    const taken = new Set(
+      this.#endpoints.values().flatMap((other) => (other.networkId === networkId ? other.mac : [])),
+    );
+    let mac = macFor(ip);
+    while (taken.has(mac)) mac = macFor('');
+    return mac;
   }
 
   async #deleteEndpoint(id: string): Promise<void> {
@@ -202,8 +215,13 @@ export class BridgeDriver {
     // Somebody removed it by hand.
     if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#upkeep.remake(network));
     await this.#removeFormer(endpoint);
-    // A failed Join is followed by DeleteEndpoint, which removes what was made.
-    await makeLinks(this.#links, network, endpoint, sandboxPid);
+    this.#joining.add(id);
+    try {
+      // A failed Join is followed by DeleteEndpoint, which removes what was made.
+      await makeLinks(this.#links, network, endpoint, sandboxPid);
+    } finally {
+      this.#joining.delete(id);
+    }
     const gateway = (six: boolean) =>
       (!network.internal && network.gateways.find((cidr) => cidr.includes(':') === six)?.split('/')[0]) || '';
     return {

@@ -9,6 +9,7 @@ import { hostLinks } from '@cleat/linux/net/links';
 import { createNamespace, removeNamespace } from '@cleat/linux/net/namespace';
 import { reservePort } from '@cleat/linux/net/reserve';
 import { run } from '@cleat/linux/process/run';
+import { linkState } from '@cleat/linux/syscall/route-links';
 import { silentLogger } from '@cleat/protocol/log';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BridgeDriver } from './driver.js';
@@ -17,6 +18,7 @@ import { HostWatch } from './watch.js';
 const tag = randomBytes(3).toString('hex');
 const block = `10.90.${Number.parseInt(tag.slice(0, 2), 16) % 250}`;
 const device = `cb${tag}`;
+const otherDevice = `cx${tag}`;
 const localPorts = `ipv4/conf/${device}/route_localnet`;
 const context = { signal: new AbortController().signal };
 let stateDir: string;
@@ -49,7 +51,7 @@ afterEach(async () => {
   unwatched.mockRestore();
   for (const path of namespaces.splice(0)) removeNamespace(path);
   await driver.close();
-  await run('ip', ['link', 'delete', device]);
+  for (const name of [device, otherDevice]) await run('ip', ['link', 'delete', name]);
   await run('nft', ['delete', 'table', 'inet', `cleat_unit${tag}`]);
   hostLinks().close();
   rmSync(stateDir, { recursive: true, force: true });
@@ -259,6 +261,24 @@ test('a bridge that somebody removed by hand is back with the next container, an
   expect((await first('busybox', 'ping', '-c1', '-W2', `${block}.3`)).code).toBe(0);
 });
 
+test('the MAC address that would come of an address is not given where somebody chose it for another container', async () => {
+  await createNetwork();
+  const made = (id: string, last: number, MacAddress = '') =>
+    driver
+      .handlers()
+      .CreateEndpoint(
+        { NetworkID: 'n1', EndpointID: id, Interface: { Address: `${block}.${last}/24`, MacAddress } },
+        context,
+      );
+  const macOf = async (id: string, last: number) => (await made(id, last))?.Interface?.MacAddress ?? '';
+  const third = await macOf('e3', 3);
+  await driver.handlers().DeleteEndpoint({ NetworkID: 'n1', EndpointID: 'e3' }, context);
+  await made('chosen', 2, third);
+  const other = await macOf('e3', 3);
+  expect(other).toMatch(/^02:42(:[0-9a-f]{2}){4}$/);
+  expect(other).not.toBe(third);
+});
+
 test.each([
   ['fe80::/80', "'fe80::/80' clashes with the Link-Local prefix 'fe80::/64'"],
   ['ff02::/64', "multicast subnet 'ff02::/64' is not allowed"],
@@ -311,14 +331,28 @@ test('ports whose rules could not be taken away are freed when they are asked fo
 const table = `cleat_unit${tag}`;
 const nft = (...args: string[]) => run('nft', args);
 const published = async () => (await nft('list', 'map', 'inet', table, 'published')).stdout;
-test.each<[string, () => Promise<unknown>]>([
+const ip = (...args: string[]) => run('ip', args);
+test.each<[string, (link: string) => Promise<unknown>]>([
   ['the table is deleted', () => nft('delete', 'table', 'inet', table)],
   ['all chains of the table are flushed', () => nft('flush', 'table', 'inet', table)],
   ['one chain is flushed', () => nft('flush', 'chain', 'inet', table, 'ports')],
   ['published ports are taken out of their map', () => nft('flush', 'map', 'inet', table, 'published')],
-  ['the bridge is deleted', () => run('ip', ['link', 'delete', device])],
-  ['the bridge is set down', () => run('ip', ['link', 'set', device, 'down'])],
-  ['the bridge loses its address', () => run('ip', ['address', 'flush', 'dev', device])],
+  ['the bridge is deleted', () => ip('link', 'delete', device)],
+  ['the bridge is set down', () => ip('link', 'set', device, 'down')],
+  ['the bridge loses its address', () => ip('address', 'flush', 'dev', device)],
+  ["a container's interface is taken off the bridge", (link) => ip('link', 'set', link, 'nomaster')],
+  ["a container's interface is set down", (link) => ip('link', 'set', link, 'down')],
+  [
+    "a setting of a container's interface is changed",
+    (link) => ip(...`link set ${link} type bridge_slave hairpin off`.split(' ')),
+  ],
+  [
+    "a container's interface is put on another bridge",
+    async (link) => {
+      await ip('link', 'add', otherDevice, 'type', 'bridge');
+      await ip('link', 'set', link, 'master', otherDevice);
+    },
+  ],
   ['a setting of the kernel is switched off', async () => writeSysctl(localPorts, '0')],
 ])('what is damaged is made anew: %s', async (_, damage) => {
   unwatched.mockRestore();
@@ -337,9 +371,61 @@ test.each<[string, () => Promise<unknown>]>([
     rules: (await nft('list', 'chain', 'inet', table, 'ports')).stdout.includes('@published_on'),
     port: (await published()).includes(`tcp . ${HostPort} : ${block}.2 . 80`),
     fromLoopback: readSysctl(localPorts),
+    member: memberOf(link),
   });
-  const good = { ping: 0, rules: true, port: true, fromLoopback: '1' };
+  const link = await outerLink();
+  const good = {
+    ping: 0,
+    rules: true,
+    port: true,
+    fromLoopback: '1',
+    member: { up: true, hairpin: true, isolated: false },
+  };
   expect(await whole()).toEqual(good);
-  await damage();
+  await damage(link);
   await expect.poll(whole).toEqual(good);
+});
+
+/** The end of the one container's interface that is on the host. */
+async function outerLink(): Promise<string> {
+  const { stdout } = await run('ip', ['-j', 'link', 'show', 'master', device]);
+  const [found] = JSON.parse(stdout) as { ifname: string }[];
+  return found?.ifname ?? '';
+}
+
+function memberOf(link: string) {
+  const { index: _, master, ...state } = linkState(link) ?? { index: 0, master: 0 };
+  return master === linkState(device)?.index ? state : 'elsewhere';
+}
+
+test('an interface that somebody takes off its bridge does not come back without what keeps containers apart', async () => {
+  unwatched.mockRestore();
+  await createNetwork({ 'com.docker.network.bridge.enable_icc': 'false' });
+  await join_('e1', 2);
+  const link = await outerLink();
+  const good = { up: true, hairpin: true, isolated: true };
+  expect(memberOf(link)).toEqual(good);
+  await run('ip', ['link', 'set', link, 'nomaster']);
+  await expect.poll(() => memberOf(link)).toEqual(good);
+  await run('ip', `link set ${link} type bridge_slave isolated off`.split(' '));
+  await expect.poll(() => memberOf(link)).toEqual(good);
+});
+
+test("somebody else's bridge that is set down stays so, but containers' interfaces are put back on it", async () => {
+  unwatched.mockRestore();
+  await run('ip', ['link', 'add', device, 'type', 'bridge']);
+  await createNetwork({ 'com.docker.network.bridge.default_bridge': 'true' });
+  const inside = await join_('e1', 2);
+  const link = await outerLink();
+  await run('ip', ['link', 'set', device, 'down']);
+  await run('ip', ['link', 'set', link, 'nomaster']);
+  await expect.poll(() => memberOf(link)).toMatchObject({ up: true });
+  expect(linkState(device)).toMatchObject({ up: false });
+  // Its owner makes it anew, as a restart of the host's own network does.
+  await run('ip', ['link', 'delete', device]);
+  await run('ip', ['link', 'add', device, 'type', 'bridge']);
+  await run('ip', ['link', 'set', device, 'up']);
+  await expect.poll(() => memberOf(link)).toMatchObject({ up: true });
+  await expect.poll(async () => (await inside('busybox', 'ping', '-c1', '-W1', `${block}.1`)).code).toBe(0);
+  expect((await linkFacts(device))?.alias).toBe('');
 });

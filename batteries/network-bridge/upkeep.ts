@@ -1,5 +1,6 @@
 import { hostState, interfaceNames } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
+import { linkState } from '@cleat/linux/syscall/route-links';
 import type { Mutex } from '@cleat/protocol/async/mutex';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
@@ -8,6 +9,8 @@ import { isDamaged } from './damage.js';
 import { ensureBridge, removeBridge } from './device.js';
 import { linkedPorts } from './linked.js';
 import { putOnBridge } from './links.js';
+import { Members, type Stray } from './members.js';
+import { Patience } from './patience.js';
 import type { HostPorts } from './ports.js';
 import type { BridgeRules } from './rules.js';
 import type { EndpointRecord, NetworkRecord } from './state.js';
@@ -20,6 +23,8 @@ interface Parts {
   readonly links: HostLinks;
   readonly rules: BridgeRules;
   readonly ports: HostPorts;
+  /** Endpoints whose interface is being made. */
+  readonly joining: ReadonlySet<string>;
   /** Networks come and go one at a time. */
   readonly mutex: Mutex;
   readonly log: Logger;
@@ -29,11 +34,15 @@ interface Parts {
 export class Upkeep {
   readonly #parts: Parts;
   readonly #watch: HostWatch;
+  readonly #members: Members;
+  readonly #patience = new Patience();
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#members = new Members(parts.networks, parts.endpoints, parts.joining);
     const bridges = { after: 'bridges', look: () => this.#mendBridges() };
-    this.#watch = new HostWatch([bridges, ...parts.rules.looks()], parts.log);
+    const members = { after: "containers' interfaces", look: () => this.#mendMembers() };
+    this.#watch = new HostWatch([bridges, members, ...parts.rules.looks()], parts.log);
   }
 
   /**
@@ -63,7 +72,7 @@ export class Upkeep {
   async applyRules(networks: readonly NetworkRecord[] = this.#parts.networks.values()): Promise<void> {
     const { rules } = this.#parts;
     await rules.apply(networks);
-    if (rules.firewall && networks.length > 0) this.#watch.start();
+    if (networks.length > 0) this.#watch.start();
   }
 
   /** The bridge as it was, with the interfaces of containers that run. */
@@ -80,8 +89,9 @@ export class Upkeep {
   }
 
   /** For good: after this nothing is looked at or made. */
-  stop(): Promise<void> {
-    return this.#watch.stop();
+  async stop(): Promise<void> {
+    await this.#watch.stop();
+    this.#members.close();
   }
 
   /** Takes networks that no container is on from the host. The next start makes them anew. */
@@ -101,14 +111,52 @@ export class Upkeep {
   /** Somebody deleted them, set them down, or took their addresses. */
   async #mendBridges(): Promise<void> {
     const { networks, mutex, log } = this.#parts;
+    const isUp = (bridge: string) => linkState(bridge)?.up === true;
     const damaged = (host = hostState()) =>
-      networks.values().filter((network) => !network.making && isDamaged(network, host));
+      networks
+        .values()
+        .filter((network) => !network.making && isDamaged(network, host, isUp) && this.#patience.isDue(network.bridge));
     if (damaged().length === 0) return;
     await mutex.run(async () => {
       for (const network of damaged()) {
+        const pauseMs = this.#patience.spend(network.bridge);
         await this.remake(network);
-        log.warn('a bridge had been changed by somebody else, and was made anew', { bridge: network.bridge });
+        const { bridge } = network;
+        log.warn('a bridge had been changed by somebody else, and was made anew', { bridge, ...insisting(pauseMs) });
       }
+    });
+  }
+
+  /** Somebody took containers' interfaces off their bridge, or set them down. */
+  async #mendMembers(): Promise<void> {
+    const { mutex } = this.#parts;
+    const strays = () => this.#members.strays().filter(({ endpoint }) => this.#patience.isDue(endpoint.hostLink));
+    if (strays().length === 0) return;
+    await mutex.run(async () => {
+      const failures: unknown[] = [];
+      for (const stray of strays()) await this.#putBack(stray).catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) throw failures[0];
+    });
+  }
+
+  async #putBack({ endpoint, network, found }: Stray): Promise<void> {
+    const { links, log } = this.#parts;
+    const { hostLink } = endpoint;
+    const pauseMs = this.#patience.spend(hostLink);
+    // Its bridge may be another one of that name.
+    links.forget();
+    try {
+      await links.run(putOnBridge(network, hostLink));
+    } catch (error) {
+      // It went with its container meanwhile.
+      if (!linkState(hostLink)) return;
+      throw error;
+    }
+    log.warn("a container's interface had been changed by somebody else, and was put back on its bridge", {
+      interface: hostLink,
+      found,
+      bridge: network.bridge,
+      ...insisting(pauseMs),
     });
   }
 
@@ -116,3 +164,7 @@ export class Upkeep {
     return this.#parts.endpoints.values().some(({ networkId, ports }) => networkId === id && ports.length > 0);
   }
 }
+
+/** For the log, where somebody seems to insist. */
+const insisting = (pauseMs: number) =>
+  pauseMs === 0 ? {} : { again: 'somebody does so again and again', nextTimeAfterSeconds: pauseMs / 1_000 };

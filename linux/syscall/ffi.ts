@@ -46,6 +46,12 @@ export function callC(prototype: string, subject: string, ...args: Argument[]): 
 /** As {@link callC}, for a failure that is no surprise and need not be told apart: it is answered as -1. */
 export const tryC = (prototype: string, ...args: Argument[]): number => Number(lookUp(prototype)(...args));
 
+/** The same, with the reason: the error's number, negative. */
+export function tryCWithErrno(prototype: string, ...args: Argument[]): number {
+  const result = Number(lookUp(prototype)(...args));
+  return result < 0 ? -(koffi?.errno() ?? 0) : result;
+}
+
 /** Where a buffer's bytes are, for a structure that points to them. It must not be one of Node's pool. */
 export const addressOf = (buffer: Buffer): bigint =>
   BigInt(callC('uint64_t memset(void *at, int value, size_t length)', 'memory', buffer, 0, 0));

@@ -1,23 +1,26 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync } from 'node:fs';
 import { systemError } from '@cleat/protocol/errors';
-import { callC } from './ffi.js';
+import {
+  aligned,
+  attribute,
+  attributesOf,
+  MESSAGE,
+  NLM_F_REQUEST,
+  NLMSG_ERROR,
+  receive as receiveFrom,
+  sendMessage,
+  withNetlink,
+} from './netlink.js';
 
-const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const NETLINK_NETFILTER = 12;
 const NFPROTO_INET = 1;
-const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
-const NLM_F_REQUEST = 1;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
 /** NFNL_SUBSYS_NFTABLES << 8; with NFT_MSG_GETCHAIN and its like. */
 const NFTABLES = 10 << 8;
 const GET = { chain: NFTABLES | 4, rule: NFTABLES | 7, set: NFTABLES | 10, elements: NFTABLES | 13 };
 const GET_GENERATION = NFTABLES | 16;
-/** nlmsghdr. */
-const MESSAGE = 16;
 /** nlmsghdr and nfgenmsg. */
 const HEADER = MESSAGE + 4;
 /** The kernel puts no more than this into one datagram of a dump. */
@@ -102,57 +105,19 @@ function dump(fd: number, type: number, ...values: (Buffer | undefined)[]): Attr
       if (kind === NLMSG_DONE) return found;
       const isBroken = length < HEADER || at + length > datagram.length;
       if (isBroken || kind === NLMSG_ERROR) throw systemError('netfilter did not tell its rules');
-      found.push(attributesOf(datagram.subarray(at + HEADER, at + length)));
+      // A copy, since the next datagram comes to the same place.
+      found.push(attributesOf(Buffer.from(datagram.subarray(at + HEADER, at + length))));
       at += aligned(length);
     }
   }
 }
 
-function attributesOf(bytes: Buffer): Attributes {
-  const found = new Map<number, Buffer>();
-  for (let at = 0; at + 4 <= bytes.length; ) {
-    const length = bytes.readUInt16LE(at);
-    if (length < 4) break;
-    // The highest two bits are flags. A copy, since the next datagram comes to the same place.
-    found.set(bytes.readUInt16LE(at + 2) & 0x3fff, Buffer.from(bytes.subarray(at + 4, at + length)));
-    at += aligned(length);
-  }
-  return found;
-}
-
-const aligned = (length: number): number => (length + 3) & ~3;
-
+/** @param values of the first attributes, in their order */
 function send(fd: number, type: number, flags: number, values: readonly (Buffer | undefined)[] = []): void {
-  const attributes = values.map((value = Buffer.alloc(0), at) => {
-    const attribute = Buffer.alloc(aligned(4 + value.length));
-    attribute.writeUInt16LE(4 + value.length, 0);
-    attribute.writeUInt16LE(at + 1, 2);
-    value.copy(attribute, 4);
-    return attribute;
-  });
-  const header = Buffer.alloc(HEADER);
-  const request = Buffer.concat([header, ...attributes]);
-  request.writeUInt32LE(request.length, 0);
-  request.writeUInt16LE(type, 4);
-  request.writeUInt16LE(flags, 6);
-  request.writeUInt8(NFPROTO_INET, MESSAGE);
-  callC('long send(int fd, const void *data, size_t length, int flags)', 'netfilter', fd, request, request.length, 0);
+  const attributes = values.map((value = Buffer.alloc(0), at) => attribute(at + 1, value));
+  sendMessage(fd, subject, type, flags, Buffer.from([NFPROTO_INET, 0, 0, 0]), ...attributes);
 }
 
-const receive = (fd: number, into: Buffer): number =>
-  callC('long recv(int fd, void *data, size_t length, int flags)', 'netfilter', fd, into, into.length, 0);
-
-function withSocket<T>(work: (fd: number) => T): T {
-  const fd = callC(
-    'int socket(int domain, int type, int protocol)',
-    'netfilter',
-    AF_NETLINK,
-    SOCK_RAW_CLOEXEC,
-    NETLINK_NETFILTER,
-  );
-  try {
-    return work(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
+const subject = 'netfilter';
+const receive = (fd: number, into: Buffer): number => receiveFrom(fd, subject, into);
+const withSocket = <T>(work: (fd: number) => T): T => withNetlink(NETLINK_NETFILTER, subject, work);

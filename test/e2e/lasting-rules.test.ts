@@ -80,6 +80,18 @@ async function work(): Promise<typeof all> {
   return { web, api, out, neighbour };
 }
 
+/** Names of the interfaces on the engine's bridges. */
+async function ports(): Promise<string[]> {
+  const listed = [engine.bridge, userBridge].map((bridge) => onHost(`ip -j link show master ${bridge}`));
+  return (await Promise.all(listed))
+    .flatMap((text) => JSON.parse(text || '[]') as { ifname: string }[])
+    .map(({ ifname }) => ifname);
+}
+
+async function onPorts(change: string): Promise<void> {
+  await onHost((await ports()).map((name) => `ip link set ${name} ${change}`).join('; '));
+}
+
 const tables = 'table inet filter { chain forward { type filter hook forward priority 0; policy accept; }; }';
 test.each<[string, string | (() => Promise<unknown>)]>([
   ['all rules are flushed', 'nft flush ruleset'],
@@ -90,6 +102,17 @@ test.each<[string, string | (() => Promise<unknown>)]>([
   ['other rules of iptables are restored', "printf '*filter\\n:FORWARD DROP\\nCOMMIT\\n' | iptables-restore"],
   ['bridges are deleted', () => onHost(`ip link delete ${engine.bridge}; ip link delete ${userBridge}`)],
   ['bridges are set down', () => onHost(`ip link set ${engine.bridge} down; ip link set ${userBridge} down`)],
+  ["containers' interfaces are taken off their bridges", () => onPorts('nomaster')],
+  ["containers' interfaces are set down", () => onPorts('down')],
+  [
+    "containers' interfaces are put on another bridge",
+    async () => {
+      await onHost('ip link add grab0 type bridge');
+      await onPorts('master grab0');
+      await expect.poll(ports).toHaveLength(3);
+      await onHost('ip link delete grab0');
+    },
+  ],
   [
     'the engine was dead when the rules were flushed and a bridge was deleted',
     async () => {

@@ -1,0 +1,80 @@
+import { LinkChanges } from '@cleat/linux/net/link-changes';
+import { type LinkState, linkStates } from '@cleat/linux/syscall/route-links';
+import type { DurableMap } from '@cleat/sdk';
+import type { EndpointRecord, NetworkRecord } from './state.js';
+
+/** An interface of a container that is not as it was put on its bridge. */
+export interface Stray {
+  readonly endpoint: EndpointRecord;
+  readonly network: NetworkRecord;
+  /** What is wrong, for the log: `set down`. */
+  readonly found: string;
+}
+
+/**
+ * Looks whether containers' interfaces are up, and on their bridge: the kernel tells which interfaces change, and only
+ * those are looked at. What is inside of a container is its own business.
+ */
+export class Members {
+  readonly #networks: DurableMap<NetworkRecord>;
+  readonly #endpoints: DurableMap<EndpointRecord>;
+  /** Endpoints whose interface is being made. */
+  readonly #joining: ReadonlySet<string>;
+  readonly #changes = new LinkChanges();
+  /** Names of interfaces that were not yet as they should be. */
+  #suspects = new Set<string>();
+
+  constructor(
+    networks: DurableMap<NetworkRecord>,
+    endpoints: DurableMap<EndpointRecord>,
+    joining: ReadonlySet<string>,
+  ) {
+    this.#networks = networks;
+    this.#endpoints = endpoints;
+    this.#joining = joining;
+  }
+
+  /** @throws System */
+  strays(): Stray[] {
+    const changed = this.#changes.take();
+    if (changed?.size === 0 && this.#suspects.size === 0) return [];
+    const asked = this.#endpoints
+      .values()
+      .filter(({ hostLink }) => !changed || changed.has(hostLink) || this.#suspects.has(hostLink))
+      .flatMap((endpoint) => {
+        const network = this.#networks.get(endpoint.networkId);
+        return network ? [{ endpoint, network }] : [];
+      });
+    const names = asked.flatMap(({ endpoint, network }) => [endpoint.hostLink, network.bridge]);
+    const states = asked.length > 0 ? linkStates(new Set(names)) : new Map<string, LinkState>();
+    const suspects = new Set<string>();
+    const strays: Stray[] = [];
+    for (const { endpoint, network } of asked) {
+      const link = states.get(endpoint.hostLink);
+      // It goes with its container.
+      if (!link) continue;
+      const bridge = states.get(network.bridge);
+      const found = amiss(link, bridge, network);
+      if (!found) continue;
+      suspects.add(endpoint.hostLink);
+      // Where the bridge itself is gone, that is put right first, by us or by its owner.
+      if (bridge && !this.#joining.has(endpoint.id)) strays.push({ endpoint, network, found });
+    }
+    this.#suspects = suspects;
+    return strays;
+  }
+
+  close(): void {
+    this.#changes.close();
+  }
+}
+
+/** Compares with the state in which `putOnBridge` leaves it. @returns the difference; empty: none */
+function amiss(link: LinkState, bridge: LinkState | undefined, { icc }: NetworkRecord): string {
+  if (link.master === 0) return 'on no bridge';
+  if (link.master !== bridge?.index) return 'on another bridge';
+  if (!link.up) return 'set down';
+  // Kernels that do not tell are not asked for it.
+  if (link.hairpin === false || (!icc && link.isolated === false)) return 'without its settings';
+  return '';
+}

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { Patience } from './patience.js';
+
+test('what is damaged again and again is put right less and less often, until there was peace', () => {
+  let now = 0;
+  const patience = new Patience(() => now);
+  const pauses: number[] = [];
+  for (let times = 0; times < 12; times++) {
+    expect(patience.isDue('vethx')).toBe(true);
+    const pause = patience.spend('vethx');
+    pauses.push(pause);
+    expect(patience.isDue('vethx')).toBe(pause === 0);
+    expect(patience.isDue('another')).toBe(true);
+    now += pause;
+  }
+  expect(pauses).toEqual([0, 0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000, 60_000]);
+  now += 5 * 60_000 + 1;
+  expect(patience.spend('vethx')).toBe(0);
+});

@@ -1,0 +1,51 @@
+import { Backoff } from '@cleat/protocol/async/backoff';
+
+/** So often in a row a thing is put right at once. */
+const atOnce = 3;
+const pauses = { firstMs: 1_000, longestMs: 60_000 };
+/** Damage after so long a peace is a new matter. */
+const forgottenAfterMs = 5 * 60_000;
+
+interface Quarrel {
+  times: number;
+  last: number;
+  next: number;
+  readonly backoff: Backoff;
+}
+
+/**
+ * Bounds the work on what somebody else damages again and again: it is put right at longer and longer intervals. Two
+ * programs that disagree about a host must not keep it busy.
+ */
+export class Patience {
+  readonly #quarrels = new Map<string, Quarrel>();
+  readonly #now: () => number;
+
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** Whether it is time to put this right. */
+  isDue(thing: string): boolean {
+    const quarrel = this.#quarrels.get(thing);
+    return !quarrel || this.#now() >= quarrel.next;
+  }
+
+  /**
+   * Notes that it is put right now.
+   * @returns how many ms at least pass before it is due again; 0 as long as nobody seems to insist
+   */
+  spend(thing: string): number {
+    const now = this.#now();
+    for (const [other, { last }] of this.#quarrels) {
+      if (now - last > forgottenAfterMs) this.#quarrels.delete(other);
+    }
+    const quarrel = this.#quarrels.get(thing) ?? { times: 0, last: now, next: now, backoff: new Backoff(pauses) };
+    this.#quarrels.set(thing, quarrel);
+    quarrel.times += 1;
+    quarrel.last = now;
+    const pause = quarrel.times < atOnce ? 0 : quarrel.backoff.next();
+    quarrel.next = now + pause;
+    return pause;
+  }
+}
