@@ -128,6 +128,33 @@ describe('chosen networks', () => {
     expect(map.containers.map(({ name }) => name)).toEqual(['web', 'side', 'old']);
   });
 
+  test('what is left out is said, in both forms', () => {
+    const more = [...networks, network('far')];
+    const map = mapOf(more, [...containers, container('far-away', { far: {} })], ['back']);
+    expect(text(map)).toBe(
+      [
+        'back  bridge, internal  fd00:1::/64',
+        '├─ db   fd00:1::3/64',
+        '└─ web  fd00:1::2/64  0.0.0.0:8080-8081->80-81/tcp [::]:8443->443/tcp  also on front; shared by side',
+        '',
+        'front  bridge  172.18.0.0/24 (gateway 172.18.0.1)',
+        '├─ web  172.18.0.2/24  0.0.0.0:8080-8081->80-81/tcp [::]:8443->443/tcp  also on back; shared by side',
+        '└─ and 1 more, not on back',
+        '',
+        'Only back, the containers there, and where else these are. Not shown: 2 other networks, 3 other containers.',
+        '',
+      ].join('\n'),
+    );
+    const picture = svg(map);
+    expect(picture).toContain('>and 1 more, not on back<');
+    expect(picture).toContain('Not shown: 2 other networks, 3 other containers.');
+    for (const all of [mapOf(more, containers), mapOf(networks, containers, ['front', 'back', 'quiet'])]) {
+      expect(svg(all) + text(all)).not.toContain('and 1 more, not on');
+    }
+    expect(text(mapOf(networks, [], ['back', 'front']))).toContain('Only back and front, the containers there');
+    expect(text(mapOf(networks, []))).not.toContain('Only');
+  });
+
   test('by the beginning of an ID, unless it fits several', () => {
     expect(mapOf(networks, [], ['quiet-i']).networks.map(({ name }) => name)).toEqual(['quiet']);
     expect(() => mapOf([network('one'), network('onetwo')], [], ['on'])).toThrow('network on is ambiguous');

@@ -8,6 +8,10 @@ export interface NetworkMap {
   readonly networks: readonly MappedNetwork[];
   /** In the order of their networks, so that what belongs together stands together. */
   readonly containers: readonly MappedContainer[];
+  /** Names of the networks that were asked for; empty: all. */
+  readonly only: readonly string[];
+  /** How many there are that the map leaves out, since they are not asked for and no container leads there. */
+  readonly notShown: { readonly networks: number; readonly containers: number };
 }
 
 export interface MappedNetwork {
@@ -17,6 +21,8 @@ export interface MappedNetwork {
   /** Without a way out. */
   readonly internal: boolean;
   readonly subnets: readonly { readonly subnet: string; readonly gateway: string }[];
+  /** How many containers on it the map leaves out: it is shown only because others lead here. */
+  readonly notShown: number;
 }
 
 export interface MappedContainer {
@@ -55,6 +61,7 @@ export function mapOf(
     one.endpoints.some(({ network }) => chosen.some(({ Id }) => Id === network));
   const shown = wanted.length === 0 ? mapped : mapped.filter(onChosen);
   const sharing = wanted.length === 0 ? [] : mapped.filter(({ shares }) => shown.some(({ name }) => name === shares));
+  const drawn = new Set([...shown, ...sharing]);
   // A container that is shown is shown whole: also where it leads beyond the chosen networks.
   const all = networks.filter(
     (network) =>
@@ -63,7 +70,14 @@ export function mapOf(
   const inUse = ({ Id }: NetworkResource) =>
     mapped.some(({ endpoints }) => endpoints.some(({ network }) => network === Id));
   const sorted = all.toSorted((a, b) => Number(inUse(b)) - Number(inUse(a)) || order(a.Name, b.Name));
-  return { networks: sorted.map(mappedNetwork), containers: inOrder([...shown, ...sharing], sorted) };
+  const missingOn = ({ Id }: NetworkResource) =>
+    mapped.filter((one) => !drawn.has(one) && one.endpoints.some(({ network }) => network === Id)).length;
+  return {
+    networks: sorted.map((network) => mappedNetwork(network, missingOn(network))),
+    containers: inOrder([...drawn], sorted),
+    only: wanted.length === 0 ? [] : chosen.map(({ Name }) => Name),
+    notShown: { networks: networks.length - all.length, containers: mapped.length - drawn.size },
+  };
 }
 
 function find(networks: readonly NetworkResource[], ref: string): NetworkResource {
@@ -75,11 +89,11 @@ function find(networks: readonly NetworkResource[], ref: string): NetworkResourc
   return first;
 }
 
-function mappedNetwork({ Id, Name, Driver, Internal, IPAM }: NetworkResource): MappedNetwork {
+function mappedNetwork({ Id, Name, Driver, Internal, IPAM }: NetworkResource, notShown: number): MappedNetwork {
   const subnets = (IPAM.Config ?? []).flatMap(({ Subnet = '', Gateway = '' }) =>
     Subnet ? [{ subnet: Subnet, gateway: Gateway }] : [],
   );
-  return { id: Id, name: Name, driver: Driver, internal: Internal, subnets };
+  return { id: Id, name: Name, driver: Driver, internal: Internal, subnets, notShown };
 }
 
 function mappedContainer(

@@ -1,4 +1,5 @@
 import { readable } from '@cleat/protocol/untrusted';
+import { leftOut, moreOn } from './left-out.js';
 import type { MappedContainer, MappedEndpoint, MappedNetwork, NetworkMap } from './map.js';
 
 /** Sizes in px. */
@@ -11,20 +12,24 @@ const hues = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#7f6a00', '#56a4c9', 
 /**
  * The map as a picture: a column for each network, a row for each container, and a dot with the addresses where one is
  * on the other. Published ports come in from the left. Whatever containers and networks are called is only text in it.
+ * Below is said what a choice of networks leaves out.
  */
-export function svg({ networks, containers }: NetworkMap): string {
+export function svg(map: NetworkMap): string {
+  const { networks, containers, only } = map;
   const left = size.margin + size.ports;
   const firstColumn = left + size.box + size.gap + size.column / 2;
   const xOf = (index: number) => firstColumn + index * size.column;
-  const head = 50 + size.line * Math.max(0, ...networks.map((network) => ranges(network).length));
+  const head = 50 + size.line * Math.max(0, ...networks.map((network) => linesOf(network, only).length));
   const top = size.margin + head + size.gap;
   const yOf = (index: number) => top + index * (size.boxHeight + size.gap) + size.boxHeight / 2;
   const width = firstColumn + Math.max(1, networks.length) * size.column - size.column / 2 + size.margin;
-  const height = top + Math.max(1, containers.length) * (size.boxHeight + size.gap) + size.margin;
+  const missing = leftOut(map);
+  const bottom = top + Math.max(1, containers.length) * (size.boxHeight + size.gap);
+  const height = bottom + size.margin + missing.length * size.line;
   const columnOf = new Map(networks.map(({ id }, index) => [id, index]));
   const rowOf = new Map(containers.map(({ name }, index) => [name, index]));
   const parts = [
-    ...networks.map((network, index) => column(network, index, xOf(index), { head, height })),
+    ...networks.map((network, index) => column(network, index, xOf(index), { head, bottom, only })),
     ...containers.flatMap((container, index) => {
       const between = ways(container, columnOf).map((one, place, { length }) => ({
         ...one,
@@ -42,6 +47,9 @@ export function svg({ networks, containers }: NetworkMap): string {
       ];
     }),
     ...(containers.length === 0 ? [label(left, yOf(0), 'no container is on a network', 'small')] : []),
+    ...missing.map((said, index) =>
+      label(size.margin, bottom + size.margin + index * size.line, cut(said, width - 2 * size.margin), 'small'),
+    ),
   ];
   const [w, h] = [Math.round(width), Math.round(height)];
   return [
@@ -72,20 +80,25 @@ text { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1b1f24; }
 }
 </style>`;
 
-/** Its subnets with their gateways, a line each. */
-const ranges = ({ subnets }: MappedNetwork): string[] =>
-  subnets.flatMap(({ subnet, gateway }) => (gateway ? [subnet, `gateway ${gateway}`] : [subnet]));
+/** Its subnets with their gateways, a line each, and what is not shown. */
+function linesOf(network: MappedNetwork, only: readonly string[]): string[] {
+  const more = moreOn(network, only);
+  return [
+    ...network.subnets.flatMap(({ subnet, gateway }) => (gateway ? [subnet, `gateway ${gateway}`] : [subnet])),
+    ...(more ? [more] : []),
+  ];
+}
 
 function column(
   network: MappedNetwork,
   index: number,
   x: number,
-  { head, height }: { head: number; height: number },
+  { head, bottom, only }: { head: number; bottom: number; only: readonly string[] },
 ): string {
   const { name, driver, internal } = network;
   const hue = hues[index % hues.length];
   const [room, start] = [size.column - 12, x - size.column / 2 + 6];
-  const lines = ranges(network);
+  const lines = linesOf(network, only);
   return [
     '<g>',
     `<title>${escaped([name, driver, ...lines].join('\n'))}</title>`,
@@ -94,7 +107,7 @@ function column(
     label(x, size.margin + 24, cut(name, room), 'strong', 'middle'),
     label(x, size.margin + 40, cut(internal ? `${driver}, internal` : driver, room), 'small', 'middle'),
     ...lines.map((line, row) => label(x, size.margin + 56 + row * size.line, cut(line, room), 'small', 'middle')),
-    `<line x1="${x}" y1="${size.margin + head}" x2="${x}" y2="${height - size.margin}" stroke="${hue}" stroke-width="3"/>`,
+    `<line x1="${x}" y1="${size.margin + head}" x2="${x}" y2="${bottom}" stroke="${hue}" stroke-width="3"/>`,
     '</g>',
   ].join('\n');
 }

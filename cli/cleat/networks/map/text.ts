@@ -1,12 +1,16 @@
 import { plain } from '../../columns.js';
+import { leftOut, moreOn } from './left-out.js';
 import type { MappedContainer, MappedNetwork, NetworkMap } from './map.js';
 
 /** A longer cell, such as many ports, pushes aside only what follows it in its own line. */
 const widestColumn = 60;
 
-/** A tree for each network. A container that is on several is in each of them, and says so. */
+/**
+ * A tree for each network. A container that is on several is in each of them, and says so; what a choice of networks
+ * leaves out is counted.
+ */
 export function text(map: NetworkMap): string {
-  const trees = map.networks.map((network) => tree(head(network), members(map, network)));
+  const trees = map.networks.map((network) => tree(head(network), members(map, network), moreOn(network, map.only)));
   const alone = map.containers.filter(({ endpoints, shares }) => endpoints.length === 0 && !shares);
   if (alone.length > 0)
     trees.push(
@@ -15,6 +19,8 @@ export function text(map: NetworkMap): string {
         alone.map(({ name }) => [name]),
       ),
     );
+  const missing = leftOut(map);
+  if (missing.length > 0) trees.push(`${plain(missing.join(' '))}\n`);
   return trees.length === 0 ? 'No networks.\n' : trees.join('\n');
 }
 
@@ -45,14 +51,16 @@ function sharing(containers: readonly MappedContainer[], { name }: MappedContain
   return names.length > 0 ? [`shared by ${names.join(', ')}`] : [];
 }
 
-function tree(first: string, rows: readonly (readonly string[])[]): string {
+/** @param last a line of its own below the rows; empty: none */
+function tree(first: string, rows: readonly (readonly string[])[], last = ''): string {
   const cells = rows.map((row) => row.map(plain));
   const widths = [0, 1, 2, 3].map((column) =>
     Math.min(widestColumn, Math.max(0, ...cells.map((row) => row[column]?.length ?? 0))),
   );
-  const lines = cells.map((row, index) => {
-    const said = row.flatMap((cell, column) => (widths[column] ? [cell.padEnd(widths[column])] : []));
-    return `${index === cells.length - 1 ? '└─' : '├─'} ${said.join('  ')}`.trimEnd();
-  });
+  const said = cells.map((row) =>
+    row.flatMap((cell, column) => (widths[column] ? [cell.padEnd(widths[column])] : [])).join('  '),
+  );
+  if (last) said.push(plain(last));
+  const lines = said.map((line, index) => `${index === said.length - 1 ? '└─' : '├─'} ${line}`.trimEnd());
   return `${[first, ...lines].join('\n')}\n`;
 }
