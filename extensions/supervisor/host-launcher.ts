@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidParameter } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
@@ -10,7 +10,7 @@ import type { ManifestEntry } from '../manifest.js';
 import type { Launched, Launcher } from './launcher.js';
 import { writeNoted } from './note.js';
 import { Output } from './output.js';
-import { readNote, serversOf, serves, stop } from './process.js';
+import { isListening, readNote, serversOf, serves, stop } from './process.js';
 
 const graceMs = 5_000;
 /** How often an adopted process, which is no child of ours, is looked after: a read of a small file of the kernel's. */
@@ -79,7 +79,7 @@ export class HostLauncher implements Launcher {
 
   /** An engine may be killed when it has started a process and not yet noted which: that one would hold the socket for ever. */
   async #endUnnoted(): Promise<void> {
-    if (!existsSync(this.socket)) return;
+    if (!(await isListening(this.socket))) return;
     const { entry, log } = this.#settings;
     for (const pid of serversOf(entry.module, this.socket)) {
       log.warn('ending a process that a killed engine had started for this extension', { pid });

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Type, { type Static } from '@cleat/protocol/schema';
 import { readNoted } from './note.js';
@@ -18,7 +19,24 @@ export function serves(pid: number, socket: string): boolean {
   return pid > 1 && commandOf(pid).includes(socket);
 }
 
-/** All processes that were started to serve a module there, also those that no note tells of. */
+const probeMs = 1_000;
+
+/** Whether anybody listens at a UNIX socket. The file of one that nobody listens at any longer may be there. */
+export function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket);
+    const answer = (listens: boolean) => {
+      probe.destroy();
+      resolve(listens);
+    };
+    probe.once('connect', () => answer(true));
+    // Any other error, such as a queue that is full, comes from somebody who is there.
+    probe.on('error', (error) => answer(!('code' in error && ['ECONNREFUSED', 'ENOENT'].includes(String(error.code)))));
+    probe.setTimeout(probeMs, () => answer(true));
+  });
+}
+
+/** All processes that were started to serve a module there, also those that no note tells of: a look at each process. */
 export function serversOf(module: string, socket: string): number[] {
   const pids = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
   return pids.filter((pid) => serves(pid, socket) && commandOf(pid).includes(module));

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Extension } from '../extension.js';
 import { HostLauncher } from './host-launcher.js';
 import { writeNoted } from './note.js';
-import { serves } from './process.js';
+import { isListening, serves } from './process.js';
 import { endStragglers } from './stragglers.js';
 import { restartPauses, Supervisor } from './supervisor.js';
 
@@ -96,6 +96,24 @@ test('ends one that a killed engine had started and not noted', async () => {
   expect(found.name).toBe('a');
   expect(alive(lost.pid ?? 0)).toBe(false);
   expect(alive(found.pid)).toBe(true);
+});
+
+test('looks for no such process where the socket is only a file that was left behind', async () => {
+  const socket = join(directory, 'one.sock');
+  const listen = 'require("net").createServer().listen(process.argv[1])';
+  const dead = spawn(process.execPath, ['-e', listen, socket]);
+  await expect.poll(() => isListening(socket)).toBe(true);
+  dead.kill('SIGKILL');
+  await expect.poll(() => isListening(socket)).toBe(false);
+  expect(existsSync(socket)).toBe(true);
+  // By its command line it could be one.
+  const innocent = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '/module.js', socket]);
+  try {
+    expect((await begin('a').who()).name).toBe('a');
+    expect(alive(innocent.pid ?? 0)).toBe(true);
+  } finally {
+    innocent.kill('SIGKILL');
+  }
 });
 
 test('replaces one that was started with another configuration', async () => {
