@@ -42,7 +42,7 @@ export function lookupIn(registry: Registry): ContainerLookup {
       }
     },
     promised: ({ id, name }) =>
-      registry.all().flatMap(({ record }) =>
+      [...registry.choosing()].flatMap(({ record }) =>
         Object.entries(record.endpoints).flatMap(([ref, { NetworkID, IPAMConfig }]) => {
           if (NetworkID ? NetworkID !== id : ref !== name && ref !== id) return [];
           return [IPAMConfig?.IPv4Address ?? '', IPAMConfig?.IPv6Address ?? ''].filter(Boolean);

@@ -53,10 +53,17 @@ export class Container {
   readonly #awaitingRun = new Set<(run: Run | undefined) => void>();
   readonly #hopeful = new Set<AbortController>();
   readonly #collection: Collection<ContainerRecord>;
+  readonly #onSave: (container: Container) => void;
 
-  constructor(record: ContainerRecord, collection: Collection<ContainerRecord>) {
+  /** @param onSave told whenever the record may have changed */
+  constructor(
+    record: ContainerRecord,
+    collection: Collection<ContainerRecord>,
+    onSave: (container: Container) => void = () => {},
+  ) {
     this.record = record;
     this.#collection = collection;
+    this.#onSave = onSave;
   }
 
   get id(): ContainerId {
@@ -157,6 +164,7 @@ export class Container {
   /** Writes the record as it is now. A container that was removed stays removed. @throws System: a full disk */
   save(): void {
     this.#revision++;
+    this.#onSave(this);
     if (this.record.state.status !== 'removing' || this.#collection.get(this.id)) {
       this.#collection.put(this.id, this.record);
     }

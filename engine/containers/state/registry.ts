@@ -15,18 +15,36 @@ export class Registry {
   readonly #byId = new Map<ContainerId, Container>();
   /** Those with links. */
   readonly #linking = new Set<Container>();
+  /** Those with an address that somebody chose for them. */
+  readonly #choosing = new Set<Container>();
   /** Name → ID; a name is taken from the moment it is reserved. */
   readonly #names = new Map<string, ContainerId>();
 
   constructor(store: Store) {
     this.#collection = store.collection<ContainerRecord>('containers');
-    for (const [, record] of this.#collection.entries()) this.#insert(new Container(record, this.#collection));
+    for (const [, record] of this.#collection.entries()) this.#insert(this.#make(record));
+  }
+
+  #make(record: ContainerRecord): Container {
+    return new Container(record, this.#collection, (container) => this.#index(container));
   }
 
   #insert(container: Container): void {
     if (container.record.links) this.#linking.add(container);
     this.#byId.set(container.id, container);
     this.#names.set(container.record.name, container.id);
+    this.#index(container);
+  }
+
+  #index(container: Container): void {
+    const isKept = this.#byId.get(container.id) === container;
+    if (isKept && Object.values(container.record.endpoints).some(hasChosenAddress)) this.#choosing.add(container);
+    else this.#choosing.delete(container);
+  }
+
+  /** Containers that have an address on some network which somebody chose for them (`--ip`), in no order. */
+  choosing(): Iterable<Container> {
+    return this.#choosing;
   }
 
   /**
@@ -136,7 +154,7 @@ export class Registry {
 
   /** Stores a new container whose name is reserved. */
   add(record: ContainerRecord): Container {
-    const container = new Container(record, this.#collection);
+    const container = this.#make(record);
     container.save();
     this.#insert(container);
     return container;
@@ -161,6 +179,10 @@ export class Registry {
     container.forget();
     this.#byId.delete(container.id);
     this.#linking.delete(container);
+    this.#choosing.delete(container);
     if (this.#names.get(container.record.name) === container.id) this.#names.delete(container.record.name);
   }
 }
+
+const hasChosenAddress = ({ IPAMConfig }: ContainerRecord['endpoints'][string]): boolean =>
+  Boolean(IPAMConfig?.IPv4Address) || Boolean(IPAMConfig?.IPv6Address);
