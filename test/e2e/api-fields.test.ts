@@ -163,6 +163,44 @@ describe('endpoints', () => {
       json: { message: expect.stringContaining(`must be supplied using driver option '${sysctls}'`) },
     });
   });
+
+  test('all that a newer Compose says of the networks of a service, over a restart, too', async () => {
+    const ifname = 'com.docker.network.endpoint.ifname';
+    const sysctls = 'com.docker.network.endpoint.sysctls';
+    await ok('network', 'create', 'front');
+    await ok('network', 'create', 'back');
+    // `enable_ipv4: false`
+    const IPAM = { Config: [{ Subnet: 'fd00:c1ea:f1e1::/64' }] };
+    const six = { Name: 'six', EnableIPv4: false, EnableIPv6: true, IPAM };
+    expect((await call('POST', '/v1.56/networks/create', six)).status).toBe(201);
+    const EndpointsConfig = {
+      // `interface_name`, `gw_priority` and `driver_opts`; one that the driver does not know is no error.
+      back: { Aliases: ['web'], GwPriority: 100, DriverOpts: { [ifname]: 'dmz0', unknown: 'x' } },
+      front: { Aliases: ['web'], GwPriority: -1, DriverOpts: { [ifname]: 'lan0' } },
+      six: { Aliases: ['web'], DriverOpts: { [sysctls]: 'net.ipv6.conf.IFNAME.hop_limit=7' } },
+    };
+    // The network with the highest `priority` is the first.
+    await create('cc', { HostConfig: { NetworkMode: 'front' }, NetworkingConfig: { EndpointsConfig } });
+    await ok('start', 'cc');
+    for (const restarted of [false, true]) {
+      if (restarted) await ok('restart', '-t', '0', 'cc');
+      const { Networks } = (await inspect('cc', '1.56')).NetworkSettings;
+      for (const [name, asked] of Object.entries(EndpointsConfig)) expect(Networks[name]).toMatchObject(asked);
+      const links = (await ok('exec', 'cc', 'ip', '-o', 'link')).match(/(?<=^\d+: )\w+/gm);
+      expect(links?.[1]).toBe('lan0');
+      expect(links?.toSorted()).toEqual(['dmz0', 'eth0', 'lan0', 'lo']);
+      const addresses = await ok('exec', 'cc', 'ip', '-o', 'address', 'show', 'dev', 'eth0');
+      expect(addresses).toContain(`inet6 ${Networks.six.GlobalIPv6Address}/64`);
+      expect(addresses).not.toContain('inet ');
+      expect(Networks.six.IPAddress).toBe('');
+      expect(await ok('exec', 'cc', 'cat', '/proc/sys/net/ipv6/conf/eth0/hop_limit')).toBe('7');
+      const ways = await ok('exec', 'cc', 'sh', '-c', 'ip route show default; ip -6 route show default');
+      expect(ways).toContain(`default via ${Networks.back.Gateway} dev dmz0`);
+      expect(ways).toContain(`default via ${Networks.six.IPv6Gateway} dev eth0`);
+      expect(ways).not.toContain('lan0');
+    }
+    expect((await call('GET', '/v1.56/networks/six')).json).toMatchObject({ EnableIPv4: false, EnableIPv6: true });
+  });
 });
 
 test('CDI devices are found and given; a device that no file describes is refused', async () => {

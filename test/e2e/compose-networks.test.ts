@@ -204,6 +204,40 @@ test(
   slowMs,
 );
 
+always.runIf(composeVersions.includes('v2'))(
+  'Compose v2: the network of the highest priority comes first; a network that an orphan is on stays until that goes',
+  async () => {
+    const directory = join('/tmp', `cleat-compose-${process.pid}-orphans`);
+    const compose = new Compose('v2', 'orphans', directory, engine.socket, { COMPOSE_IGNORE_ORPHANS: 'false' });
+    const service = '{image: busybox, init: true, stop_grace_period: 1s, command: sleep 1000, networks: ';
+    const kept = `services:
+  one: ${service}{aa: {priority: 1}, zz: {priority: 100, mac_address: '02:42:00:00:00:0b'}}}
+networks: {aa: {}, zz: {}}
+`;
+    const write = (text: string) => writeFile(join(directory, 'compose.yaml'), text);
+    try {
+      await write(kept.replace('networks: {aa: {}, zz: {}}', `  gone: ${service}[aa]}\nnetworks: {aa: {}, zz: {}}`));
+      await compose.ok('up', '-d');
+      const one = compose.container('one');
+      expect(await ok('inspect', '-f', '{{.HostConfig.NetworkMode}}', one)).toBe('orphans_zz');
+      expect(await ok('exec', one, 'cat', '/sys/class/net/eth0/address')).toBe('02:42:00:00:00:0b');
+      await write(kept);
+      const down = await compose.ok('down', '-t', '1');
+      expect(down.stderr).toMatch(/Network orphans_aa\s+Resource is still in use/);
+      const networks = () => ok('network', 'ls', '--format', '{{.Name}}', '--filter', 'name=orphans_');
+      expect(await networks()).toBe('orphans_aa');
+      expect(await ok('exec', compose.container('gone'), 'ls', '/sys/class/net')).toContain('eth0');
+      await compose.ok('down', '-t', '1', '--remove-orphans');
+      expect(await networks()).toBe('');
+      expect(await ok('ps', '-aq', '--filter', 'label=com.docker.compose.project=orphans')).toBe('');
+    } finally {
+      await compose.ok('down', '-t', '1', '--remove-orphans').catch(() => {}); // The first error is the one to be seen.
+      await rm(directory, { recursive: true, force: true });
+    }
+  },
+  slowMs,
+);
+
 /** An answer to a datagram, which may be lost on the way while the server starts. */
 async function echo(port: number, text: string): Promise<string> {
   const socket = createSocket('udp4');
