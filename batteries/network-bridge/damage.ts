@@ -13,6 +13,6 @@ export function isDamaged(network: NetworkRecord, host: HostState, isUp: (bridge
   const addresses = deviceAddresses(network);
   const misses = addresses.some((address) => !host.serves(bridge, address));
   if (!owned) return misses && isUp(bridge);
-  // One that serves an address is up.
+  // A bridge that serves an address is up.
   return misses || (addresses.length === 0 && !isUp(bridge));
 }

@@ -7,7 +7,7 @@ import type { EndpointRecord, NetworkRecord } from './state.js';
 export interface Stray {
   readonly endpoint: EndpointRecord;
   readonly network: NetworkRecord;
-  /** What is wrong, for the log: `set down`. */
+  /** The difference, for the log: `set down`. */
   readonly found: string;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Patience } from './patience.js';
 
-test('what is damaged again and again is put right less and less often, until there was peace', () => {
+test('a thing that is damaged again and again is put right less and less often, until there was peace', () => {
   let now = 0;
   const patience = new Patience(() => now);
   const pauses: number[] = [];

@@ -43,7 +43,7 @@ test('addresses that users chose are known as long as the container asks for the
   first.save();
   expect(promised()).toEqual(['10.0.0.3', 'fd::3']);
   registry.remove(later);
-  // What is written of it later brings nothing back.
+  // A record that is written later brings nothing back.
   later.save();
   expect(promised()).toEqual([]);
 });

@@ -128,7 +128,7 @@ describe('chosen networks', () => {
     expect(map.containers.map(({ name }) => name)).toEqual(['web', 'side', 'old']);
   });
 
-  test('what is left out is said, in both forms', () => {
+  test('the map says what it leaves out, in both forms', () => {
     const more = [...networks, network('far')];
     const map = mapOf(more, [...containers, container('far-away', { far: {} })], ['back']);
     expect(text(map)).toBe(
