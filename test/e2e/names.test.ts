@@ -375,6 +375,12 @@ describe('the network that a name means', () => {
     await ok('network', 'rm', 'own');
     await ok('network', 'create', 'own');
     expect(await refused('start', 'cc')).toContain(`network ${former} not found`);
+    // It asks for the former one, whose name the new one has: that name takes it off, and puts it on the new one.
+    await ok('network', 'disconnect', 'own', 'cc');
+    expect(await networksOf('cc')).toEqual([]);
+    await ok('network', 'connect', 'own', 'cc');
+    await ok('start', 'cc');
+    expect(await networksOf('cc')).toEqual(['own']);
   });
 
   test('disconnect takes a container that does not run off a network that is gone, and nothing else is forgiven', async () => {

@@ -56,6 +56,16 @@ function requestedFor({ record }: Container, network: { id: string; name: string
   });
 }
 
+/** The name, where a container that does not run asks by it for another network, one that is gone. */
+function formerOf(
+  context: Pick<Context, 'networks'>,
+  { record, running }: Container,
+  name: string,
+): string | undefined {
+  const { NetworkID } = record.endpoints[name] ?? {};
+  return !running && NetworkID && !networkOf(context, NetworkID, true) ? name : undefined;
+}
+
 /** Ends what the engine before was killed in: a container is on the networks that it asks for, and on no other. */
 export async function settleLeaving(context: Pick<Context, 'log' | 'networks'>, container: Container): Promise<void> {
   await container.lock.run(async () => {
@@ -93,7 +103,7 @@ export async function disconnectNetwork(
     const { endpoints } = container.record;
     const network = networkOf(context, ref, force || !container.running);
     const key = network
-      ? requestedFor(container, network)
+      ? (requestedFor(container, network) ?? formerOf(context, container, network.name))
       : Object.keys(endpoints).find((name) => name === ref || endpoints[name]?.NetworkID === ref);
     // A running one is looked at by the networks' room; one that does not run has its list only.
     if ((!network || !container.running) && key === undefined) {
