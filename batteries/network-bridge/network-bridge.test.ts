@@ -25,12 +25,12 @@ let stateDir: string;
 let driver: BridgeDriver;
 const namespaces: string[] = [];
 
-const open = (engineId = `unit${tag}`) =>
+const open = (engineId = `unit${tag}`, firewall = true) =>
   new BridgeDriver(
     {
       engineId,
       stateDir,
-      firewall: true,
+      firewall,
       ipForward: true,
       directRouting: false,
       acceptMark: '',
@@ -409,6 +409,19 @@ test('an interface that somebody takes off its bridge does not come back without
   await expect.poll(() => memberOf(link)).toEqual(good);
   await run('ip', `link set ${link} type bridge_slave isolated off`.split(' '));
   await expect.poll(() => memberOf(link)).toEqual(good);
+});
+
+test('bridges and interfaces are looked after where the operator wants no rules, too', async () => {
+  unwatched.mockRestore();
+  await driver.close();
+  driver = open(undefined, false);
+  await createNetwork();
+  await join_('e1', 2);
+  const link = await outerLink();
+  await run('ip', ['link', 'set', link, 'nomaster']);
+  await expect.poll(() => memberOf(link)).toMatchObject({ up: true });
+  await run('ip', ['link', 'delete', device]);
+  await expect.poll(() => memberOf(link)).toMatchObject({ up: true });
 });
 
 test("somebody else's bridge that is set down stays so, but containers' interfaces are put back on it", async () => {
