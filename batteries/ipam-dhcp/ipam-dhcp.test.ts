@@ -177,6 +177,18 @@ test('options', () => {
   expect(() => linkOf({ link: 'eth0' })).toThrow('there is no option link of IPAM driver dhcp');
   expect(() => linkOf({ parent: 'a b' })).toThrow('"a b" is no interface’s name');
   expect(() => linkOf(network('ipvlan', 'eth0'))).toThrow('those of ipvlan have one in common');
+  const bridge = (name?: string) => ({
+    'io.cleat.ipam.network': JSON.stringify({
+      ...{ Name: 'n', Driver: 'bridge' },
+      Options: { parent: 'eth1', ...(name ? { 'com.docker.network.bridge.name': name } : {}) },
+    }),
+  });
+  expect(linkOf(bridge('br0'))).toBe('br0');
+  expect(linkOf({ parent: 'br0', ...bridge('br0') })).toBe('br0');
+  expect(() => linkOf({ parent: 'eth0', ...bridge('br0') })).toThrow('leave out parent=eth0');
+  for (const given of [{}, { parent: 'eth0' }] as Record<string, string>[]) {
+    expect(() => linkOf({ ...given, ...bridge() })).toThrow('name it, -o com.docker.network.bridge.name=br0');
+  }
   const read = (answerSeconds: string) => dhcpOptions({ stateDir: '/s', answerSeconds });
   expect(read('7')).toEqual({ stateDir: '/s', answerMs: 7_000 });
   for (const wrong of ['0', '51', 'x', '']) expect(() => read(wrong)).toThrow('is not from 1 to 50');

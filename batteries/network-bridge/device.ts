@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { interfaceNames, linkFacts } from '@cleat/linux/net/facts';
+import { interfaceNames, linkFacts, linksByAlias } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
 import { conflict } from '@cleat/protocol/errors';
 import { dockerMac } from '@cleat/protocol/mac';
+import { checkBorrowing } from './borrowed.js';
 import { deviceAddresses } from './modes.js';
 import type { NetworkRecord } from './state.js';
 
@@ -10,17 +11,22 @@ import type { NetworkRecord } from './state.js';
 export const bridgeAlias = (engineId: string): string => `cleat:${engineId}`;
 
 /**
- * Makes the bridge's device, or takes over the one that is there if it is ours or was named by the operator.
- * @param mayAdopt a device that nobody tagged may be used as it is (`--bridge NAME`)
+ * How a bridge that nobody tagged is used: `adopt` gives it the network's addresses (`--bridge NAME`), `borrow` leaves it
+ * alone and asks the network's options to allow that.
+ */
+export type Untagged = 'refuse' | 'adopt' | 'borrow';
+
+/**
+ * Makes the bridge's device, or takes the one that is there.
  * @param begin told before a device is made
  * @returns whether the device is ours, to be removed with the network
- * @throws Conflict when the device belongs to somebody else
+ * @throws Conflict when the device belongs to somebody else, InvalidParameter for what cannot be on a borrowed one
  */
 export async function ensureBridge(
   record: NetworkRecord,
   links: HostLinks,
   engineId: string,
-  mayAdopt: boolean,
+  untagged: Untagged,
   begin: () => void = () => {},
 ): Promise<boolean> {
   const { bridge } = record;
@@ -46,8 +52,12 @@ export async function ensureBridge(
       `bridge ${bridge} belongs to another Cleat engine on this host: choose another with --bridge or, if that engine is gone for good, remove what it left with "cleat sweep --data-root DIR --exec-root DIR"`,
     );
   }
-  if (!ours && !mayAdopt) {
+  if (!ours && untagged === 'refuse') {
     throw conflict(`a bridge ${bridge} that this engine did not make exists already: choose another name`);
+  }
+  if (!ours && untagged === 'borrow') {
+    checkBorrowing(record, facts);
+    return false;
   }
   const wanted = deviceAddresses(record);
   const missing = wanted.filter((gateway) => !facts.addresses.includes(gateway));
@@ -58,6 +68,11 @@ export async function ensureBridge(
       : [...missing.map(addressOf(bridge)), `link set dev ${bridge} up`],
   );
   return ours;
+}
+
+/** Names of the bridges that are ours: somebody else may have one under the name of ours by now. One process. */
+export async function ownBridges(engineId: string): Promise<ReadonlySet<string>> {
+  return new Set((await linksByAlias(bridgeAlias(engineId))).map(({ name }) => name));
 }
 
 export async function removeBridge(bridge: string, links: HostLinks): Promise<void> {

@@ -7,7 +7,8 @@ import type { Handlers } from '@cleat/protocol/kinds/kind';
 import { netlabel, type networkKind, type OpenedLink, type PortBinding } from '@cleat/protocol/kinds/network';
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
-import { ensureBridge, removeBridge } from './device.js';
+import { borrowedBridge, pairOn } from './borrowed.js';
+import { ensureBridge, ownBridges, removeBridge } from './device.js';
 import { isLinked, readLinks } from './linked.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
 import { readNetwork, withoutGateways } from './network-options.js';
@@ -16,7 +17,7 @@ import { HostPorts, protocolNumber } from './ports.js';
 import { PortProxy } from './proxy/proxy.js';
 import { Publisher } from './publisher.js';
 import { BridgeRules } from './rules.js';
-import type { EndpointRecord, NetworkRecord } from './state.js';
+import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 import { Upkeep } from './upkeep.js';
 
 type Driver = Handlers<typeof networkKind>;
@@ -123,7 +124,8 @@ export class BridgeDriver {
     if (before) throw conflict(`network ${NetworkID} exists already`);
     const sharing = this.#networks.values().find(({ bridge }) => bridge === record.bridge);
     if (sharing) throw forbidden(`networks have same bridge name: ${record.bridge} is that of network ${sharing.id}`);
-    const mayAdopt = isDefault && record.bridge !== this.#options.defaultDevice;
+    const adopts = isDefault && record.bridge !== this.#options.defaultDevice;
+    const untagged = adopts ? 'adopt' : isDefault ? 'refuse' : 'borrow';
     let owned = false;
     // On record before it is done: killed in between, the next one knows whose the device is.
     const begin = () => {
@@ -131,7 +133,7 @@ export class BridgeDriver {
       this.#networks.set(NetworkID, { ...record, owned, isDefault, making: true });
     };
     try {
-      owned = await ensureBridge(record, this.#links, this.#options.engineId, mayAdopt, begin);
+      owned = await ensureBridge(record, this.#links, this.#options.engineId, untagged, begin);
       this.#networks.set(NetworkID, { ...record, owned, isDefault });
       await this.#upkeep.applyRules();
     } catch (error) {
@@ -149,8 +151,11 @@ export class BridgeDriver {
     }
     await this.#sweeper.now();
     // Forgotten last: killed in between, the next one is asked again and has something to go by.
-    await this.#upkeep.applyRules(this.#networks.values().filter((other) => other !== network));
-    if (network.owned) await removeBridge(network.bridge, this.#links);
+    const [own] = await Promise.all([
+      network.owned ? ownBridges(this.#options.engineId) : undefined,
+      this.#upkeep.applyRules(this.#networks.values().filter((other) => other !== network)),
+    ]);
+    if (own?.has(network.bridge)) await removeBridge(network.bridge, this.#links);
     this.#networks.delete(id);
     for (const address of [...this.#former.keys()]) if (address.startsWith(`${id} `)) this.#former.delete(address);
   }
@@ -212,13 +217,15 @@ export class BridgeDriver {
   async #join(id: string, sandboxPid: number) {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
+    const borrowed = isBorrowed(network) ? await borrowedBridge(network) : undefined;
     // Somebody removed it by hand.
-    if (!interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#upkeep.remake(network));
+    if (!borrowed && !interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#upkeep.remake(network));
     await this.#removeFormer(endpoint);
+    const pair = borrowed && pairOn(borrowed, network);
     this.#joining.add(id);
     try {
       // A failed Join is followed by DeleteEndpoint, which removes what was made.
-      await makeLinks(this.#links, network, endpoint, sandboxPid);
+      await makeLinks(this.#links, network, endpoint, sandboxPid, pair);
     } finally {
       this.#joining.delete(id);
     }
@@ -278,8 +285,8 @@ export class BridgeDriver {
   }
 }
 
-/** Without what a request does not say. */
-const comparable = ({ owned: _, isDefault: __, making: ___, ...network }: NetworkRecord) => network;
+/** Without what a request does not say, and what older records do not. */
+const comparable = ({ owned: _, isDefault: __, making: ___, ownMtu: ____, ...network }: NetworkRecord) => network;
 
 const addressesOf = ({ networkId, ip, ip6 }: EndpointRecord): string[] =>
   [ip, ip6].filter((address) => address !== '').map((address) => `${networkId} ${address}`);

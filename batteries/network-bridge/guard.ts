@@ -12,6 +12,7 @@ export class ForwardGuard {
   readonly #foreign: ForeignChanges;
   readonly #log: Logger;
   #bridges: readonly string[] = [];
+  #borrowed: readonly string[] = [];
   #six = false;
   /** The number of others' changes after which ours were last there. */
   #thereAfter: number | undefined;
@@ -23,13 +24,17 @@ export class ForwardGuard {
     this.#log = log;
   }
 
-  /** Sets the bridges to let through. Failures are logged: the network works wherever nobody drops its packets. */
-  async protect(bridges: readonly string[], six: boolean): Promise<void> {
-    const had = this.#bridges.length > 0;
+  /**
+   * Sets the bridges to let through. Failures are logged: the network works wherever nobody drops its packets.
+   * @param borrowed bridges of others, of which only what stays on them is let through
+   */
+  async protect(bridges: readonly string[], borrowed: readonly string[], six: boolean): Promise<void> {
+    const had = this.#any;
     const hadSix = this.#six;
     this.#bridges = bridges;
+    this.#borrowed = borrowed;
     this.#six = six;
-    if (!had && bridges.length === 0) return;
+    if (!had && !this.#any) return;
     await this.#assert(six || hadSix).catch((error: unknown) =>
       this.#log.warn('iptables rules for our bridges could not be set; containers may not reach each other', {
         error: messageOf(error),
@@ -39,11 +44,15 @@ export class ForwardGuard {
 
   /** @throws System with what iptables said */
   async look(): Promise<void> {
-    if (this.#bridges.length === 0) return;
+    if (!this.#any) return;
     const changes = this.#foreign.count();
     // Changes to rules of the older iptables are not counted.
     if ((changes === undefined || changes === this.#thereAfter) && !hasLegacyRules()) return;
     await this.#assert(this.#six);
+  }
+
+  get #any(): boolean {
+    return this.#bridges.length + this.#borrowed.length > 0;
   }
 
   /** One at a time. */
@@ -60,7 +69,7 @@ export class ForwardGuard {
 
   /** @returns how many transactions of nf_tables it took; those of the older iptables are none, or some of each */
   async #assertFamily(six: boolean): Promise<number | undefined> {
-    if (!(await assertForward(this.#bridges, this.#tag, six))) return 0;
+    if (!(await assertForward(this.#bridges, this.#tag, six, this.#borrowed))) return 0;
     return hasLegacyRules() ? undefined : 1;
   }
 }

@@ -6,7 +6,7 @@ import { messageOf } from '@cleat/protocol/errors';
 import { setTimeout } from '@cleat/protocol/guard';
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
-import type { EndpointRecord, NetworkRecord } from './state.js';
+import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 
 /** A sandbox that is removed takes its interfaces along; only what is there after that time needs a hand. */
 const sweepAfterMs = 2_000;
@@ -21,6 +21,14 @@ export function macFor(ip: string): string {
   return [0x02, 0x42, ...tail].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
+export interface PairSettings {
+  /** The outer end's MAC address; absent: any. */
+  readonly mac?: string;
+  readonly mtu: number;
+  /** The inner end's. */
+  readonly peerMtu: number;
+}
+
 /**
  * Makes the pair of interfaces and puts its outer end on the bridge.
  * @param sandboxPid a process in the namespace where the inner end is to be; 0: here, for the engine to move
@@ -30,23 +38,28 @@ export async function makeLinks(
   network: NetworkRecord,
   endpoint: EndpointRecord,
   sandboxPid: number,
+  pair: PairSettings = { mtu: network.mtu, peerMtu: network.mtu },
 ): Promise<void> {
   const { hostLink, containerLink, mac } = endpoint;
   const where = sandboxPid > 0 ? ` netns ${sandboxPid}` : '';
-  const peer = `peer name ${containerLink}${where} address ${mac} mtu ${network.mtu}`;
+  const peer = `peer name ${containerLink}${where} address ${mac} mtu ${pair.peerMtu}`;
+  const own = `${pair.mac ? `address ${pair.mac} ` : ''}mtu ${pair.mtu}`;
   // A Join that is repeated, after the engine did not hear the first answer.
   await links.remove(hostLink);
-  await links.run([`link add ${hostLink} mtu ${network.mtu} type veth ${peer}`, ...putOnBridge(network, hostLink)]);
+  await links.run([`link add ${hostLink} ${own} type veth ${peer}`, ...putOnBridge(network, hostLink)]);
 }
 
 /** Commands that put an interface on the network's bridge. */
-export function putOnBridge({ bridge, icc }: NetworkRecord, hostLink: string): string[] {
+export function putOnBridge(network: NetworkRecord, hostLink: string): string[] {
+  const { bridge, icc } = network;
   return [
     // Enslaved and without IPv6 of its own before it is up, so that it never shows up as a host of the network.
     `link set dev ${hostLink} addrgenmode none`,
     `link set dev ${hostLink} master ${bridge} up`,
     // With br_netfilter, a frame to a published port of its own sender goes back where it came from.
-    `link set dev ${hostLink} type bridge_slave hairpin on${icc ? '' : ' isolated on'}`,
+    ...(isBorrowed(network)
+      ? []
+      : [`link set dev ${hostLink} type bridge_slave hairpin on${icc ? '' : ' isolated on'}`]),
   ];
 }
 

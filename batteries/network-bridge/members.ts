@@ -1,7 +1,7 @@
 import { LinkChanges } from '@cleat/linux/net/link-changes';
 import { type LinkState, linkStates } from '@cleat/linux/syscall/route-links';
 import type { DurableMap } from '@cleat/sdk';
-import type { EndpointRecord, NetworkRecord } from './state.js';
+import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 
 /** An interface of a container that is not as it was put on its bridge. */
 export interface Stray {
@@ -70,11 +70,12 @@ export class Members {
 }
 
 /** Compares with the state in which `putOnBridge` leaves it. @returns the difference; empty: none */
-function amiss(link: LinkState, bridge: LinkState | undefined, { icc }: NetworkRecord): string {
+function amiss(link: LinkState, bridge: LinkState | undefined, network: NetworkRecord): string {
   if (link.master === 0) return 'on no bridge';
   if (link.master !== bridge?.index) return 'on another bridge';
   if (!link.up) return 'set down';
   // Kernels that do not tell are not asked for it.
-  if (link.hairpin === false || (!icc && link.isolated === false)) return 'without its settings';
+  const lacks = link.hairpin === false || (!network.icc && link.isolated === false);
+  if (lacks && !isBorrowed(network)) return 'without its settings';
   return '';
 }

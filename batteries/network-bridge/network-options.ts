@@ -56,6 +56,7 @@ export function readNetwork(
     subnets: ipam.flatMap(({ Pool }) => (Pool ? [Pool] : [])),
     gateways: ipam.flatMap(({ Gateway }) => (Gateway ? [Gateway] : [])),
     mtu,
+    ...(Number(generic[netlabel.mtu]) > 0 ? { ownMtu: true } : {}),
     icc: flag(generic, netlabel.enableIcc, defaults.icc),
     masquerade: flag(generic, netlabel.enableIpMasquerade, defaults.masquerade),
     internal,

@@ -8,7 +8,7 @@ import type { DurableMap } from '@cleat/sdk';
 import { familyOf, routedPorts } from './port-requests.js';
 import type { HostPorts } from './ports.js';
 import type { BridgeRules } from './rules.js';
-import type { EndpointRecord, Family, NetworkRecord } from './state.js';
+import { type EndpointRecord, type Family, isBorrowed, type NetworkRecord } from './state.js';
 
 const families: readonly Family[] = ['ipv4', 'ipv6'];
 
@@ -51,7 +51,8 @@ export class Publisher {
     const { rules } = this.#parts;
     const before = this.#parts.endpoints.get(id);
     if (!before || bindings.length === 0 || network.internal) return;
-    const wanted = wantedFamilies(options);
+    // On somebody else's bridge a container is reached at its own address, and nothing of the host's leads there.
+    const wanted = isBorrowed(network) ? [] : wantedFamilies(options);
     // An engine of before said nothing of families.
     const had = before.gatewayFor ?? (before.ports.length > 0 ? families : undefined);
     const kept = await this.#close(before, wanted);

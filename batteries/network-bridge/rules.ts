@@ -8,7 +8,7 @@ import type { DurableMap } from '@cleat/sdk';
 import { ForwardGuard } from './guard.js';
 import { answering, linkedPorts } from './linked.js';
 import type { BridgeOptions } from './options.js';
-import type { EndpointRecord, NetworkRecord } from './state.js';
+import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 import type { Look } from './watch.js';
 import { Zones } from './zones.js';
 
@@ -44,8 +44,12 @@ export class BridgeRules {
     this.#zones = new Zones(foreign, log);
   }
 
-  /** All rules anew, for these networks; none when the last network goes. */
-  async apply(networks: readonly NetworkRecord[]): Promise<void> {
+  /**
+   * All rules anew, for these networks; none when the last network goes. Bridges of others are left out of them: a host's
+   * own way into the world may be one.
+   */
+  async apply(all: readonly NetworkRecord[]): Promise<void> {
+    const networks = all.filter((network) => !isBorrowed(network));
     const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
     if (networks.length === 0) this.#switched.clear();
     if (networks.length > 0 && this.#options.ipForward) {
@@ -66,6 +70,7 @@ export class BridgeRules {
         : this.firewall.remove(),
       this.#guard.protect(
         networks.map(({ bridge }) => bridge),
+        all.filter(isBorrowed).map(({ bridge }) => bridge),
         six,
       ),
       this.#zones.protect(networks.map(({ bridge }) => bridge)),
@@ -75,7 +80,9 @@ export class BridgeRules {
 
   /** The ports of a network's endpoint as the firewall takes them. */
   forFirewall(networkId: string, ports: readonly PublishedPort[]): PublishedPort[] {
-    const isDirect = this.#options.directRouting || this.#networks.get(networkId)?.trusted !== undefined;
+    const network = this.#networks.get(networkId);
+    if (network && isBorrowed(network)) return [];
+    const isDirect = this.#options.directRouting || network?.trusted !== undefined;
     return ports.map((port) => (isDirect && isTranslated(port) ? { ...port, direct: true } : port));
   }
 
@@ -88,7 +95,8 @@ export class BridgeRules {
   /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
   routeLocal(networks: readonly NetworkRecord[]): void {
     if (!this.firewall) return;
-    for (const { bridge } of networks) this.#switchOn(`ipv4/conf/${bridge}/route_localnet`);
+    const own = networks.filter((network) => !isBorrowed(network));
+    for (const { bridge } of own) this.#switchOn(`ipv4/conf/${bridge}/route_localnet`);
   }
 
   /** Where others take our rules away, or drop our packets. */

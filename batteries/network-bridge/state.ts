@@ -22,6 +22,8 @@ export interface NetworkRecord {
   /** The host has no IPv4 address on the bridge. */
   inhibitIPv4?: true;
   mtu: number;
+  /** Its user chose the MTU. */
+  ownMtu?: true;
   /** Addresses of the host that hide the containers' (`com.docker.network.host_ipv4`, `.host_ipv6`). */
   snat?: string[];
   icc: boolean;
@@ -32,6 +34,12 @@ export interface NetworkRecord {
   /** Name of interfaces in containers, without number. */
   prefix: string;
 }
+
+/**
+ * Whether the bridge is somebody else's, on which containers are hosts among others. That of the default network, which
+ * the operator named, is not: there this host is the containers' router.
+ */
+export const isBorrowed = ({ owned, isDefault = false }: NetworkRecord): boolean => !owned && !isDefault;
 
 export interface EndpointRecord {
   v: 1;

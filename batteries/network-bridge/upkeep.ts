@@ -5,15 +5,16 @@ import type { Mutex } from '@cleat/protocol/async/mutex';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { DurableMap } from '@cleat/sdk';
+import { borrowedBridge } from './borrowed.js';
 import { isDamaged } from './damage.js';
-import { ensureBridge, removeBridge } from './device.js';
+import { ensureBridge, ownBridges, removeBridge } from './device.js';
 import { linkedPorts } from './linked.js';
 import { putOnBridge } from './links.js';
 import { Members, type Stray } from './members.js';
 import { Patience } from './patience.js';
 import type { HostPorts } from './ports.js';
 import type { BridgeRules } from './rules.js';
-import type { EndpointRecord, NetworkRecord } from './state.js';
+import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 import { HostWatch } from './watch.js';
 
 interface Parts {
@@ -75,15 +76,16 @@ export class Upkeep {
     if (networks.length > 0) this.#watch.start();
   }
 
-  /** The bridge as it was, with the interfaces of containers that run. */
+  /** The bridge as it was, with the interfaces of containers that run. @throws NotFound for a borrowed one that is gone */
   async remake(network: NetworkRecord): Promise<void> {
     const { networks, endpoints, links, rules, engineId } = this.#parts;
-    await ensureBridge(network, links, engineId, !network.owned);
+    if (!isBorrowed(network)) await ensureBridge(network, links, engineId, network.owned ? 'refuse' : 'adopt');
     if (network.making) networks.set(network.id, { ...network, making: undefined });
     const there = interfaceNames();
     const own = endpoints.values().filter(({ networkId }) => networkId === network.id);
     const left = own.filter(({ hostLink }) => there.has(hostLink));
-    await links.run(left.flatMap(({ hostLink }) => putOnBridge(network, hostLink)));
+    const fitted = await this.#fitted(network);
+    await links.run(left.flatMap(({ hostLink }) => [...fitted(hostLink), ...putOnBridge(network, hostLink)]));
     if (this.#publishes(network.id)) rules.routeLocal([network]);
     rules.answerForLinked(network, linkedPorts(network, own));
   }
@@ -96,12 +98,13 @@ export class Upkeep {
 
   /** Takes networks that no container is on from the host. The next start makes them anew. */
   async removeIdle(): Promise<void> {
-    const { networks, endpoints, links, log } = this.#parts;
+    const { networks, endpoints, links, engineId, log } = this.#parts;
     const inUse = new Set(endpoints.values().map(({ networkId }) => networkId));
-    const idle = networks.values().filter(({ id, owned }) => owned && !inUse.has(id));
+    const idle = networks.values().filter((one) => (one.owned || isBorrowed(one)) && !inUse.has(one.id));
     if (idle.length === 0) return;
     try {
-      for (const { bridge } of idle) await removeBridge(bridge, links);
+      const own = await ownBridges(engineId);
+      for (const { bridge } of idle) if (own.has(bridge)) await removeBridge(bridge, links);
       await this.applyRules(networks.values().filter((network) => !idle.includes(network)));
     } catch (error) {
       log.error('networks without containers were not removed from this host', { error: messageOf(error) });
@@ -146,7 +149,8 @@ export class Upkeep {
     // Its bridge may be another one of that name.
     links.forget();
     try {
-      await links.run(putOnBridge(network, hostLink));
+      const fitted = await this.#fitted(network);
+      await links.run([...fitted(hostLink), ...putOnBridge(network, hostLink)]);
     } catch (error) {
       // It went with its container meanwhile.
       if (!linkState(hostLink)) return;
@@ -158,6 +162,13 @@ export class Upkeep {
       bridge: network.bridge,
       ...insisting(pauseMs),
     });
+  }
+
+  /** An interface of ours has the MTU of a borrowed bridge, whose own it would change. @throws NotFound while that is gone */
+  async #fitted(network: NetworkRecord): Promise<(hostLink: string) => string[]> {
+    if (!isBorrowed(network)) return () => [];
+    const { mtu } = await borrowedBridge(network);
+    return (hostLink) => [`link set dev ${hostLink} mtu ${mtu}`];
   }
 
   #publishes(id: string): boolean {

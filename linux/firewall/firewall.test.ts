@@ -62,6 +62,13 @@ test('tagged rules appear only where FORWARD would drop, and follow the bridges'
   expect(rules.present).toHaveLength(4);
   expect(forwardScript(rules, ['br-a', 'br-b'], tag)).toBe('');
   expect(readForwardRules(listing, 'cleat:other').present).toEqual([]);
+  // A bridge of somebody else has one rule, for what stays on it.
+  const lent = forwardScript(rules, ['br-a'], tag, ['br-b']);
+  const both = await list(`${first}${lent}`);
+  expect(both.split('\n').filter((line) => line.includes('br-b'))).toEqual([
+    '-A FORWARD -i br-b -o br-b -m comment --comment "cleat:abc" -j ACCEPT',
+  ]);
+  expect(forwardScript(readForwardRules(both, tag), ['br-a'], tag, ['br-b'])).toBe('');
   // The policy was put back: what we left must go, too.
   const left = await list(`${first}${forwardScript({ ...rules, chain: undefined }, ['br-a'], tag)}`);
   expect(left).not.toContain('cleat:abc');

@@ -5,7 +5,8 @@ import { run } from '../process/run.js';
 /**
  * The one exception to "touch only what is ours": where iptables' FORWARD drops by policy, or a dockerd rules there, no
  * table of ours can let packets through, because the last base chain's drop wins. So each bridge gets two tagged ACCEPT
- * rules there; what is allowed is still decided by our own table.
+ * rules there; what is allowed is still decided by our own table. A bridge of somebody else gets one, for frames that stay
+ * on it: what this host routes to it or from it is not ours to allow.
  */
 export interface ForwardRules {
   /** Chain to insert into, or undefined when nothing needs to be done on this host. */
@@ -35,12 +36,19 @@ function commentOf(line: string): string | undefined {
   return match?.[1] ?? match?.[2];
 }
 
-/** The script for `iptables-restore --noflush` that makes the tagged rules those of `bridges`; empty: nothing to do. */
-export function forwardScript(rules: ForwardRules, bridges: readonly string[], tag: string): string {
-  const wanted = rules.chain
-    ? bridges.flatMap((bridge) => [`${rules.chain} -i ${bridge}`, `${rules.chain} -o ${bridge}`])
-    : [];
-  const start = (rule: string) => /^\S+ -[io] \S+/.exec(rule)?.[0] ?? '';
+/** The script for `iptables-restore --noflush` that makes the tagged rules those of the bridges; empty: nothing to do. */
+export function forwardScript(
+  rules: ForwardRules,
+  bridges: readonly string[],
+  tag: string,
+  borrowed: readonly string[] = [],
+): string {
+  const all = [
+    ...bridges.flatMap((bridge) => [`-i ${bridge}`, `-o ${bridge}`]),
+    ...borrowed.map((bridge) => `-i ${bridge} -o ${bridge}`),
+  ];
+  const wanted = rules.chain ? all.map((rule) => `${rules.chain} ${rule}`) : [];
+  const start = (rule: string) => /^\S+( -[io] \S+)+/.exec(rule)?.[0] ?? '';
   const stale = rules.present.filter((rule) => !wanted.includes(start(rule)));
   const missing = wanted.filter((rule) => !rules.present.some((there) => start(there) === rule));
   if (stale.length + missing.length === 0) return '';
@@ -61,10 +69,16 @@ const attempts = 3;
  * A host without iptables has nothing that could drop our packets there.
  * @param tag the rules' comment, unique per engine
  * @param six ip6tables instead
+ * @param borrowed bridges of somebody else, of which only frames that stay on them are let through
  * @returns whether there was anything to do
  * @throws System with what iptables said
  */
-export async function assertForward(bridges: readonly string[], tag: string, six = false): Promise<boolean> {
+export async function assertForward(
+  bridges: readonly string[],
+  tag: string,
+  six = false,
+  borrowed: readonly string[] = [],
+): Promise<boolean> {
   const command = six ? 'ip6tables' : 'iptables';
   for (let attempt = 1; ; attempt++) {
     const listing = await run(command, ['-w', '5', '-S']).catch((error: unknown) => {
@@ -73,7 +87,7 @@ export async function assertForward(bridges: readonly string[], tag: string, six
     });
     // A kernel without that family says so by its exit code; then there is nothing to repair either.
     if (listing?.code !== 0) return false;
-    const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag);
+    const script = forwardScript(readForwardRules(listing.stdout, tag), bridges, tag, borrowed);
     if (!script) return false;
     const result = await run(`${command}-restore`, ['--noflush', '-w', '5'], { input: script });
     if (result.code === 0) return true;

@@ -1,5 +1,8 @@
 import { invalidParameter } from '@cleat/protocol/errors';
 import { run } from '../process/run.js';
+import { errnoOf } from '../syscall/errno.js';
+import { inNetworkNamespace } from '../syscall/namespace.js';
+import { writeSysctl } from './facts.js';
 
 const deadlineMs = 5_000;
 
@@ -19,4 +22,23 @@ export async function setInterfaceSysctl(path: string, link: string, name: strin
   throw invalidParameter(
     /No such file/.test(why) ? `${file} is not a sysctl file` : `unable to write to '${file}': ${why}`,
   );
+}
+
+/** No IPv6 there; or settings that the host's administrator keeps from everybody. */
+const needless = ['ENOENT', 'EROFS', 'EACCES'];
+
+/**
+ * Has the kernel give these interfaces of a namespace no IPv6 addresses and routes of routers that advertise them, where
+ * it may. In process. @throws the kernel's error
+ */
+export function ignoreAdvertisements(path: string, links: readonly string[]): void {
+  inNetworkNamespace(path, () => {
+    for (const link of links) {
+      try {
+        writeSysctl(`ipv6/conf/${link}/accept_ra`, '0');
+      } catch (error) {
+        if (!needless.includes(errnoOf(error) ?? '')) throw error;
+      }
+    }
+  });
 }

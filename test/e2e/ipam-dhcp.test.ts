@@ -1,10 +1,13 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from '@cleat/linux/process/run';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { advertise } from './support/advertisement.js';
 import { clientOf, removeAll } from './support/client.js';
 import { Dnsmasq, hasDhcpServers, startUdhcpd } from './support/dhcp-server.js';
 import { type Engine, startEngine } from './support/engine.js';
 import { Lan } from './support/lan.js';
+import { LanBridge } from './support/lan-bridge.js';
 
 /** Containers with addresses of a LAN's own DHCP server: the battery ipam-dhcp, with dnsmasq and udhcpd. */
 let engine: Engine;
@@ -150,5 +153,125 @@ describe.skipIf(!hasDhcpServers)('a container on a LAN', () => {
     expect(await addressOf('one')).toBe(before);
     await ok('restart', '-t0', 'one');
     expect(await addressOf('one')).toBe(`${lan.prefix}.33 ${mac}`);
+  });
+});
+
+describe.skipIf(!hasDhcpServers)('a container on a LAN by a bridge that the host’s administrator made', () => {
+  let home: Lan;
+  let bridge: LanBridge;
+  let server: Dnsmasq;
+  beforeAll(async () => {
+    home = await Lan.start(`${engine.prefix}.202`);
+    bridge = await LanBridge.start(home);
+    const directory = join(engine.directory, 'home');
+    mkdirSync(directory);
+    server = await new Dnsmasq(home, directory).start();
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await bridge?.remove();
+    await home?.[Symbol.asyncDispose]();
+  });
+
+  const option = (name: string) => `com.docker.network.bridge.${name}`;
+  const on = (name: string) => ['--ipam-driver', 'dhcp', '-o', `${option('name')}=${name}`];
+  const asIs = ['-o', `${option('inhibit_ipv4')}=true`, '-o', `${option('gateway_mode_ipv4')}=routed`];
+  const createOn = (...more: string[]) => ok('network', 'create', ...on(bridge.name), ...asIs, ...more, 'lan');
+  const reaches = (name: string, target: string) => ok('exec', name, 'ping', '-c1', '-W3', target);
+  const fromLan = (address: string) => home.run('busybox', 'ping', '-c1', '-W3', address);
+  const addressIn = async (name: string) => (await addressOf(name)).split(' ')[0] ?? '';
+
+  test('is a host of the LAN, whose bridge stays as it was', async () => {
+    const before = await bridge.facts();
+    await createOn('--ipam-opt', `parent=${bridge.name}`);
+    expect(await ok('network', 'inspect', '-f', '{{.Driver}} {{json .IPAM.Config}}', 'lan')).toBe(
+      `bridge [{"Subnet":"${home.subnet}","Gateway":"${home.router}"}]`,
+    );
+    const mac = '02:42:00:00:00:95';
+    const names = ['one', 'two', 'three', 'four'];
+    await Promise.all([
+      sleeper('one', '--mac-address', mac, '--hostname', 'printer', '-p', '8080:80'),
+      sleeper('two', '--ip', `${home.prefix}.78`),
+      ...['three', 'four'].map((name) => sleeper(name)),
+    ]);
+    const addresses = await Promise.all(names.map(addressIn));
+    const [one = '', two = ''] = addresses;
+    expect(new Set(addresses).size).toBe(4);
+    const lease = async (name: string) => `${(await addressOf(name)).split(' ').reverse().join(' ')} ${name}`;
+    const expected = await Promise.all(['two', 'three', 'four'].map(lease));
+    expect(server.leases.sort()).toEqual([`${mac} ${one} printer`, ...expected].sort());
+    expect(await ok('exec', 'one', 'ip', 'route')).toContain(`default via ${home.router} dev eth0`);
+    // Each other, by address and name, the router, this host; and they are reached from both.
+    for (const target of [home.router, two, 'three', bridge.host]) await reaches('one', target);
+    await Promise.all(addresses.map(fromLan));
+    expect((await run('busybox', ['ping', '-c1', '-W3', one])).code).toBe(0);
+    // Nothing is published by this host; the LAN reaches the container itself.
+    expect(JSON.parse(await ok('inspect', '-f', '{{json .NetworkSettings.Ports}}', 'one'))).toEqual({
+      '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '' }],
+    });
+    // The bridge is this host's way to the LAN for others, too.
+    await ok('run', '--rm', 'busybox', 'ping', '-c1', '-W3', home.router);
+    const restarted = await Promise.all(['one', 'two', 'three'].map(addressOf));
+    await ok('restart', '-t0', 'one', 'two', 'three');
+    expect(await Promise.all(['one', 'two', 'three'].map(addressOf))).toEqual(restarted);
+    await ok('rm', '-f', ...names);
+    await expect.poll(() => server.leases).toEqual([]);
+    await ok('network', 'rm', 'lan');
+    expect(await bridge.facts()).toEqual(before);
+  });
+
+  test('keeps its lease while the engine is killed, and is back on a bridge that was made anew', async () => {
+    await createOn();
+    await sleeper('one');
+    const address = await addressIn('one');
+    await engine.kill('SIGKILL');
+    const times = server.acknowledged(address);
+    await engine.restart();
+    await expect.poll(() => server.acknowledged(address)).toBeGreaterThan(times);
+    await bridge.remove();
+    expect(await refused('run', '--rm', '--network', 'lan', 'busybox', 'true')).toContain(
+      `there is no interface ${bridge.name} on this host`,
+    );
+    await bridge.make();
+    await expect.poll(() => fromLan(address).catch(() => '')).toContain('1 packets received');
+    // Gone while no engine looks: the next one does not make it, and finds it when it is back.
+    await engine.kill('SIGKILL');
+    await bridge.remove();
+    await engine.restart();
+    expect((await run('ip', ['link', 'show', 'dev', bridge.name])).code).not.toBe(0);
+    await bridge.make();
+    await expect.poll(() => fromLan(address).catch(() => '')).toContain('1 packets received');
+    expect(await addressIn('one')).toBe(address);
+    await ok('rm', '-f', 'one');
+    await expect.poll(() => server.leases).toEqual([]);
+  });
+
+  test('takes no address from a router that advertises one, unless its user says so', async () => {
+    await createOn();
+    const sysctls = 'com.docker.network.endpoint.sysctls=net.ipv6.conf.IFNAME.accept_ra=1';
+    await sleeper('one');
+    await ok('run', '-d', '--name', 'two', '--network', `name=lan,driver-opt=${sysctls}`, 'busybox', 'sleep', '1000');
+    advertise(bridge.name, 'fd00:77::');
+    const addresses = (name: string) => ok('exec', name, 'ip', '-6', 'address', 'show', 'dev', 'eth0');
+    await expect.poll(() => addresses('two')).toContain(' fd00:77::');
+    expect(await addresses('one')).toBe('');
+  });
+
+  test('is refused where the host or its LAN would be harmed', async () => {
+    const before = await bridge.facts();
+    const create = (...args: string[]) => refused('network', 'create', ...args, 'lan');
+    const both = `-o ${option('inhibit_ipv4')}=true -o ${option('gateway_mode_ipv4')}=routed`;
+    expect(await create(...on(bridge.name))).toContain(`give ${both}`);
+    expect(await create(...on(bridge.name), ...asIs.slice(2))).toContain(`give -o ${option('inhibit_ipv4')}=true`);
+    expect(await create(...on(bridge.name), ...asIs, '--internal')).toContain('leave out --internal');
+    expect(await create('--ipam-driver', 'dhcp', '--ipam-opt', `parent=${home.parent}`)).toContain(
+      `name it, -o ${option('name')}=br0`,
+    );
+    expect(await create(...on(bridge.name), ...asIs, '--ipam-opt', `parent=${home.parent}`)).toContain(
+      `leave out parent=${home.parent}`,
+    );
+    expect(await create(...on('nowhere0'), ...asIs)).toContain('there is no interface nowhere0 on this host');
+    expect(await bridge.facts()).toEqual(before);
+    expect(await ok('network', 'ls', '-q', '--filter', 'name=lan')).toBe('');
   });
 });

@@ -77,7 +77,7 @@ export const pools = cases(
     async run(trial) {
       const { KnowsNetworks } = await capabilities(trial);
       if (!KnowsNetworks) throw new Inapplicable('it does not declare KnowsNetworks');
-      const network = JSON.stringify({ Name: trial.fresh(), Driver: 'bridge', Options: {} });
+      const network = JSON.stringify({ Name: trial.fresh(), Driver: 'macvlan', Options: {} });
       const described = { Options: { [ipamOption.network]: network } };
       // Some choose the pool themselves, always.
       const requested = await pooledUnlessRefused(

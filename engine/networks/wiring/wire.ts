@@ -1,6 +1,7 @@
 import { ownNamespace } from '@cleat/linux/net/facts';
 import { hostLinks } from '@cleat/linux/net/links';
 import { inNamespace, type NamespaceSession } from '@cleat/linux/net/namespace';
+import { ignoreAdvertisements } from '@cleat/linux/net/sysctls';
 import { contains, parseAddress, parseCidr } from '@cleat/protocol/cidr';
 import { CleatError, conflict } from '@cleat/protocol/errors';
 import type { NetworksContext } from '../context.js';
@@ -25,6 +26,12 @@ export async function wire(
   for (const { endpoint } of moving) await links.check(endpoint, registry.all());
   await hostLinks().run(moving.map(({ endpoint }) => `link set dev ${endpoint.srcName} netns ${session.pid}`));
   for (const { endpoint } of moving) links.release(endpoint);
+  // Before they are up: without IPv6 on its network a container is to have none, also where a router advertises it.
+  const without = linked.filter(({ endpoint }) => !endpoint.ipv6);
+  ignoreAdvertisements(
+    sandbox.path,
+    without.map(({ endpoint }) => endpoint.srcName),
+  );
   const all = linked.flatMap(({ endpoint, routes }) => routes.map((route) => ({ endpoint, route })));
   // A next hop may be reached by another route of the same answer.
   const ordered = [...all.filter(({ route }) => !route.via), ...all.filter(({ route }) => route.via)];

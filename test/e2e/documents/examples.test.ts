@@ -15,6 +15,7 @@ import { Dnsmasq, hasDhcpServers } from '../support/dhcp-server.js';
 import { checkout, commandsOf, shown, substitute } from '../support/documents.js';
 import { type Engine, startEngine } from '../support/engine.js';
 import { Lan } from '../support/lan.js';
+import { LanBridge } from '../support/lan-bridge.js';
 import { freePort } from '../support/ports.js';
 import { Program } from '../support/program.js';
 import { ShownDaemon } from '../support/shown-daemon.js';
@@ -242,9 +243,15 @@ test.skipIf(!hasDhcpServers)('ipam-dhcp: the example of its README', async () =>
   const example = shown('batteries/ipam-dhcp/README.md', 'docker network create');
   await using lan = await Lan.start(`${engine.prefix}.201`);
   await using _server = await new Dnsmasq(lan, engine.directory).start();
-  expect(await run(substitute(example, { 'parent=eth0': `parent=${lan.parent}` }))).toMatch(
-    new RegExp(` inet ${lan.prefix}\\.\\d\\d/24 `),
+  await using home = await Lan.start(`${engine.prefix}.202`);
+  await using bridge = await LanBridge.start(home);
+  const directory = join(engine.directory, 'home');
+  mkdirSync(directory);
+  await using _other = await new Dnsmasq(home, directory).start();
+  const said = await run(
+    substitute(example, { 'parent=eth0': `parent=${lan.parent}`, 'name=br0': `name=${bridge.name}` }),
   );
+  for (const { prefix } of [lan, home]) expect(said).toContain(` inet ${prefix}.`);
 });
 
 test('builder-buildah: the example of its README', async () => {
