@@ -7,6 +7,9 @@ import type { Control } from '../verify/control.js';
 /** How long a flaw leaves between looking and acting: time for callers that come at once, on a busy machine, too. */
 export const raceMs = 200;
 
+/** The kinds that a plugin of these handlers is of. */
+type Implementing<H> = (handlers: H) => Implementation | Implementation[];
+
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** How a plugin is broken, and which case finds it. */
@@ -32,12 +35,12 @@ export interface Flaw<H> {
 export class TestPlugin<H> implements Control {
   readonly socket: string;
   readonly #healthy: () => H;
-  readonly #implement: (handlers: H) => Implementation;
+  readonly #implement: Implementing<H>;
   readonly #flaw: Flaw<H> | undefined;
   #server: Server | undefined;
   #handlers: Partial<Disposable> | undefined;
 
-  constructor(socket: string, healthy: () => H, implementation: (handlers: H) => Implementation, flaw?: Flaw<H>) {
+  constructor(socket: string, healthy: () => H, implementation: Implementing<H>, flaw?: Flaw<H>) {
     this.socket = socket;
     this.#healthy = healthy;
     this.#implement = implementation;
@@ -50,7 +53,7 @@ export class TestPlugin<H> implements Control {
     const healthy = this.#healthy();
     const handlers = Object.assign(healthy as object, this.#flaw?.handlers?.(bound(healthy))) as H;
     this.#handlers = handlers as Partial<Disposable>;
-    const dispatcher = new Dispatcher([this.#implement(handlers)]);
+    const dispatcher = new Dispatcher([this.#implement(handlers)].flat());
     const answer: Answer = (request, response) => serve(dispatcher, request, response);
     const { http } = this.#flaw ?? {};
     const server = createServer((request, response) => {

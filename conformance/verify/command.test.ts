@@ -47,6 +47,7 @@ test.each([
   [['p', '--timeout', 'soon'], "--timeout takes seconds, not 'soon'"],
   [['p', '--format', 'pdf'], "--format knows text, tap, junit, json, not 'pdf'"],
   [['p', '--opt', 'size'], "--opt takes KEY=VALUE, not 'size'"],
+  [['p', '--ipam-opt', 'size'], "--ipam-opt takes KEY=VALUE, not 'size'"],
   [['p', '--only', 'vollume/'], '--only vollume/: no case begins so; --list shows them'],
   [['p', '--only', 'volume/,nonsense'], '--only nonsense: no case begins so'],
   [['p', '--skip', 'nonsense'], '--skip nonsense: no case begins so'],

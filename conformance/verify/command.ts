@@ -23,6 +23,9 @@ takes a package, NAME.tar of "cleat package": a Cleat engine of this host runs i
                         at them
   --opt KEY=VALUE       an option that it needs to make something; repeatable. For a provider of secrets, secret=NAME
                         is one that there is, and the others are its labels
+  --ipam-opt KEY=VALUE  an option that it needs to give a subnet; repeatable
+  --ipam-driver PLUGIN  networks get their subnets and addresses from that address plugin. Default: from the verifier; if
+                        the plugin refuses those and is an address plugin, too, from itself
   --only ID, --skip ID  cases, or the beginning of their names (volume/); or with * in them; several with commas, or
                         repeated. With --list: show these
   --timeout SECONDS     how long one call may take; default 20
@@ -122,6 +125,8 @@ export const verifyOptions = {
   start: { type: 'string' },
   elsewhere: { type: 'boolean' },
   opt: { type: 'string', multiple: true },
+  'ipam-opt': { type: 'string', multiple: true },
+  'ipam-driver': { type: 'string' },
   only: { type: 'string', multiple: true },
   skip: { type: 'string', multiple: true },
   timeout: { type: 'string' },
@@ -156,7 +161,9 @@ function optionsOf(values: ReturnType<typeof parsed>['values']): VerifyOptions {
     elsewhere: values.elsewhere === true,
     deadlineMs: seconds * 1000,
     ...(values.start === undefined ? {} : { start: values.start }),
-    ...(values.opt === undefined ? {} : { options: keyValues(values.opt) }),
+    ...(values.opt === undefined ? {} : { options: keyValues('--opt', values.opt) }),
+    ...(values['ipam-opt'] === undefined ? {} : { ipamOptions: keyValues('--ipam-opt', values['ipam-opt']) }),
+    ...(values['ipam-driver'] === undefined ? {} : { ipamDriver: values['ipam-driver'] }),
     ...selectionOf(values),
     ...(values['plugin-dir'] === undefined ? {} : { directories: values['plugin-dir'] }),
   };
@@ -185,11 +192,11 @@ function checkWritable(file: string): void {
   }
 }
 
-function keyValues(list: readonly string[]): Record<string, string> {
+function keyValues(flag: string, list: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     list.map((text) => {
       const at = text.indexOf('=');
-      if (at < 1) throw invalidParameter(`--opt takes KEY=VALUE, not '${text}'`);
+      if (at < 1) throw invalidParameter(`${flag} takes KEY=VALUE, not '${text}'`);
       return [text.slice(0, at), text.slice(at + 1)];
     }),
   );

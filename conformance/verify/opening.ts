@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '@cleat/extensions/carriers/address';
 import { activatePath } from '@cleat/protocol/dispatch';
-import { unavailable } from '@cleat/protocol/errors';
+import { invalidParameter, unavailable } from '@cleat/protocol/errors';
+import { ipamKind } from '@cleat/protocol/kinds/ipam';
+import { networkKind } from '@cleat/protocol/kinds/network';
 import { implementsOf } from '../kinds/protocol/cases.js';
 import { reach } from '../reach.js';
 import { CommandControl, type Control } from './control.js';
@@ -31,27 +33,55 @@ export interface Opened extends AsyncDisposable {
  */
 export async function open(plugin: string, options: OpenOptions): Promise<Opened> {
   const reached = await startedAndReached(plugin, options);
-  const wire = new Wire(reached.address, options.deadlineMs ?? defaultDeadlineMs);
+  const deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
+  const wires: Wire[] = [];
   const dispose = async () => {
-    wire[Symbol.dispose]();
+    for (const wire of wires) wire[Symbol.dispose]();
     await reached.control?.[Symbol.asyncDispose]();
   };
   let given = 0;
-  const session: Session = {
-    name: reached.name,
-    wire,
-    address: reached.address,
-    settings: options,
-    control: reached.control,
-    prefix: `verify-${randomBytes(3).toString('hex')}`,
-    next: () => given++,
+  const common = { settings: options, prefix: `verify-${randomBytes(3).toString('hex')}`, next: () => given++ };
+  const meet = async (found: Found): Promise<Session> => {
+    const wire = new Wire(found.address, deadlineMs);
+    wires.push(wire);
+    const { name, address, control } = found;
+    return { ...common, name, wire, address, control, kinds: await activate(wire, found, deadlineMs), ipam: undefined };
   };
   try {
-    const kinds = await activate(session, reached.origin);
-    return { session, origin: reached.origin, kinds, [Symbol.asyncDispose]: dispose };
+    const session = await meet(reached);
+    checkOptions(session.kinds, options);
+    const { ipamDriver } = options;
+    if (ipamDriver === undefined) return opened(session);
+    const ipam =
+      ipamDriver === plugin ? session : await meet({ ...reach(ipamDriver, options.directories), control: undefined });
+    if (!ipam.kinds.includes(ipamKind.name)) {
+      const says = ipam.kinds.join(', ') || 'nothing';
+      throw invalidParameter(`--ipam-driver ${ipamDriver}: it implements ${says}, not ${ipamKind.name}`);
+    }
+    return opened({ ...session, ipam });
   } catch (error) {
     await dispose();
     throw error;
+  }
+
+  function opened(session: Session): Opened {
+    return { session, origin: reached.origin, kinds: session.kinds, [Symbol.asyncDispose]: dispose };
+  }
+}
+
+/** @throws InvalidParameter for options that a plugin of these kinds would never get */
+function checkOptions(kinds: readonly string[], { options, ipamOptions, ipamDriver }: Settings): void {
+  const makesNetworks = kinds.includes(networkKind.name);
+  const gives = kinds.includes(ipamKind.name);
+  const says = kinds.join(', ') || 'nothing';
+  if (ipamDriver !== undefined && !makesNetworks) {
+    throw invalidParameter(`--ipam-driver is for a network plugin, and this one implements ${says}`);
+  }
+  if (ipamOptions !== undefined && !gives && ipamDriver === undefined) {
+    throw invalidParameter(`--ipam-opt is for an address plugin, or beside --ipam-driver; this one implements ${says}`);
+  }
+  if (options !== undefined && gives && kinds.length === 1) {
+    throw invalidParameter('options of an address plugin are given by --ipam-opt, not by --opt');
   }
 }
 
@@ -85,9 +115,9 @@ async function startedAndReached(
   }
 }
 
-/** @throws Unavailable */
-async function activate({ wire, control, name, settings }: Session, origin: string): Promise<string[]> {
-  for (const end = Date.now() + (control ? (settings.deadlineMs ?? defaultDeadlineMs) : 0); ; ) {
+/** @returns the kinds that it says it implements @throws Unavailable */
+async function activate(wire: Wire, { control, name, origin }: Found, deadlineMs: number): Promise<string[]> {
+  for (const end = Date.now() + (control ? deadlineMs : 0); ; ) {
     const answer = await wire.send(activatePath, '');
     const kinds = implementsOf(answer);
     if (kinds) return kinds;

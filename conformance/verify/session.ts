@@ -12,10 +12,17 @@ export interface Settings {
    */
   elsewhere?: boolean;
   /**
-   * Options without which the plugin makes nothing: `--opt` of a volume or network, `--ipam-opt`, `--log-opt` of a log
-   * driver. Of a provider of secrets, `secret` names one that there is, and the others are its labels.
+   * Options without which the plugin makes nothing: `--opt` of a volume or network, `--log-opt` of a log driver. Of a
+   * provider of secrets, `secret` names one that there is, and the others are its labels.
    */
   options?: Readonly<Record<string, string>>;
+  /** Options of subnets, as `--ipam-opt`. */
+  ipamOptions?: Readonly<Record<string, string>>;
+  /**
+   * The address plugin whose subnets networks are made with: its address, the path of a socket or of a description, or a
+   * name. Default: subnets of the verifier's choice; for a plugin that refuses those, and gives some itself, its own.
+   */
+  ipamDriver?: string;
   /** How long any one call, and a start of the plugin, may take, in ms; default 20,000. */
   deadlineMs?: number;
   /** IDs of cases, or their beginnings (`volume/`): only these. */
@@ -34,8 +41,12 @@ export interface Session {
   /** Where it listens now. */
   address(): Address;
   readonly settings: Settings;
+  /** The kinds that it says it implements. */
+  readonly kinds: readonly string[];
   /** Absent where nobody said how the plugin is started. */
   readonly control: Control | undefined;
+  /** The address plugin that the author named for networks; it may be this one. */
+  readonly ipam: Session | undefined;
   /** Begins the names of all that is made, and no name of anybody else's. */
   readonly prefix: string;
   /** A number that this session has not given yet. */

@@ -21,21 +21,40 @@ export class Inapplicable extends Error {}
 /** How many calls of a case are kept for the report. */
 const keptCalls = 50;
 
+/** The record of a case, whichever kinds and plugins it asks. */
+class Course {
+  readonly calls: Said[] = [];
+  readonly leftBehind: string[] = [];
+  readonly deferred: (() => Promise<unknown>)[] = [];
+}
+
 /** One case under way: calls to the plugin, and what it left that must be cleared away. */
 export class Trial<K extends Kind> {
   readonly kind: K;
   readonly session: Session;
-  /** Every call so far, the last ones at least. */
-  readonly calls: Said[] = [];
-  /** Things that could not be cleared away at the end. */
-  readonly leftBehind: string[] = [];
   readonly #id: string;
-  readonly #deferred: (() => Promise<unknown>)[] = [];
+  readonly #course: Course;
 
-  constructor(kind: K, session: Session, id: string) {
+  constructor(kind: K, session: Session, id: string, course = new Course()) {
     this.kind = kind;
     this.session = session;
     this.#id = id.replace(/^.*\//, '').replace(/[^a-z0-9]+/g, '-');
+    this.#course = course;
+  }
+
+  /** The same case, for its calls to another kind of this plugin, or to another plugin. */
+  beside<L extends Kind>(kind: L, session: Session): Trial<L> {
+    return new Trial(kind, session, this.#id, this.#course);
+  }
+
+  /** Every call so far, the last ones at least. */
+  get calls(): Said[] {
+    return this.#course.calls;
+  }
+
+  /** Things that could not be cleared away at the end. */
+  get leftBehind(): string[] {
+    return this.#course.leftBehind;
   }
 
   /** A name that nobody else has. */
@@ -59,8 +78,9 @@ export class Trial<K extends Kind> {
     const answer = await this.session.wire.send(path, body, manner);
     const call = manner.verb === undefined ? path.slice(1) : `${manner.verb} ${path}`;
     const said: Said = { call, request, ...answer };
-    this.calls.push(said);
-    if (this.calls.length > keptCalls) this.calls.shift();
+    const { calls } = this.#course;
+    calls.push(said);
+    if (calls.length > keptCalls) calls.shift();
     return said;
   }
 
@@ -130,7 +150,7 @@ export class Trial<K extends Kind> {
 
   /** Done at the end, in reverse order, whatever happens. */
   defer(work: () => Promise<unknown>): void {
-    this.#deferred.push(work);
+    this.#course.deferred.push(work);
   }
 
   /** @throws Finding unless it holds */
@@ -148,6 +168,7 @@ export class Trial<K extends Kind> {
   async kill(): Promise<void> {
     await this.#control.kill();
     this.session.wire.forget();
+    this.session.ipam?.wire.forget();
   }
 
   /** @throws Finding when it does not answer */
@@ -167,7 +188,7 @@ export class Trial<K extends Kind> {
       () => undefined,
       (error: unknown) => error,
     );
-    for (const work of this.#deferred.reverse()) {
+    for (const work of this.#course.deferred.reverse()) {
       await work().catch((error: unknown) => this.leftBehind.push(messageOf(error)));
     }
     return thrown;

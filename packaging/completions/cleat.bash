@@ -18,14 +18,14 @@ _cleat() {
     *:create) words='--kind --js --name --packages -h --help' ;;
     *:package) words='--push -o --output --platform --runtime --kind --name --program --manifest --rootfs --sign --no-cache --insecure-registry -q --quiet -h --help' ;;
     *:plugins) words='search index sign save load keygen -H --host -c --context --tls --tlsverify --tlscacert --tlscert --tlskey --index --key --kind --offline --format -o --output --push --publisher --from --sign --insecure-registry -h --help' ;;
-    *:verify) words='--read-only --start --elsewhere --opt --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help -H --host' ;;
+    *:verify) words='--read-only --start --elsewhere --opt --ipam-opt --ipam-driver --only --skip --timeout --plugin-dir --strict --format -o --output -v --verbose --list -h --help -H --host' ;;
   esac
   case $before in
     --tlscacert | --tlscert | --tlskey | -o | --output | --data-root | --plugin-dir | --exec-root | --packages)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    -H | --host | -c | --context | --format | --kind | -n | --tail | --id | --route | --caller | --policy | --form | --as | --since | --until | --user | --container | --method | --status | --decision | --last | --upstream | --upstream-tlscacert | --upstream-tlscert | --upstream-tlskey | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --only | --skip | --timeout)
+    -H | --host | -c | --context | --format | --kind | -n | --tail | --id | --route | --caller | --policy | --form | --as | --since | --until | --user | --container | --method | --status | --decision | --last | --upstream | --upstream-tlscacert | --upstream-tlscert | --upstream-tlskey | --unknown-routes | -G | --group | --hooks | --authorization-plugin | --extension | --extension-manifest | --audit-opt | --config-file | -p | --pidfile | -l | --log-level | --log-format | --listen | --redact | --serve | --ignore | --speed | --name | --push | --platform | --runtime | --program | --manifest | --sign | --insecure-registry | --index | --key | --publisher | --from | --start | --opt | --ipam-opt | --ipam-driver | --only | --skip | --timeout)
       COMPREPLY=()
       return
       ;;

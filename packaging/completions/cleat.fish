@@ -221,6 +221,8 @@ complete -c cleat -n '__fish_seen_subcommand_from verify' -l read-only
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l start -x
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l elsewhere
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l opt -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l ipam-opt -x
+complete -c cleat -n '__fish_seen_subcommand_from verify' -l ipam-driver -x
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l only -x
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l skip -x
 complete -c cleat -n '__fish_seen_subcommand_from verify' -l timeout -x

@@ -294,6 +294,8 @@ else
         '*--start=:start:' \
         '*--elsewhere' \
         '*--opt=:opt:' \
+        '*--ipam-opt=:ipam-opt:' \
+        '*--ipam-driver=:ipam-driver:' \
         '*--only=:only:' \
         '*--skip=:skip:' \
         '*--timeout=:timeout:' \

@@ -22,31 +22,42 @@ interface Verified {
   lacks?: string;
 }
 
-const battery = (name: string, options: Verified['options'] = () => ({}), more: Partial<Verified> = {}): Verified => ({
-  name,
-  start: (_, socket) => `exec node sdk/dist/host.js ${join(checkout, 'batteries/dist', name, 'main.js')} ${socket}`,
-  options,
-  ...more,
-});
+/**
+ * A battery as a process of its own; and as an engine has it that loaded it. HTTP, kills and what becomes of interfaces
+ * are tried on the former alone: there is none of the first, a kill ends the engine as well, and the last is the same code.
+ */
+function battery(name: string, options: Verified['options'] = () => ({}), more: Partial<Verified> = {}): Verified[] {
+  const { flags = [], passes = 40 } = more;
+  const by = (host: string) => (_: string, socket: string) =>
+    `exec node ${host} ${join(checkout, 'batteries/dist', name, 'main.js')} ${socket}`;
+  const inside = ['--only', 'network/,ipam/', '--skip', '*crash*,network/leave*'];
+  return [
+    { name, ...more, start: by('sdk/dist/host.js'), options },
+    {
+      ...{ name: `${name} in process`, ...more, start: by('test/e2e/support/in-process-host.mjs'), options },
+      ...{ flags: [...flags, ...inside], passes: passes - 20 },
+    },
+  ];
+}
 
 const plugins: Verified[] = [
-  battery('network-bridge', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') })),
-  battery('network-macvlan', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') })),
-  battery('network-ipvlan', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') }), {
+  ...battery('network-bridge', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') })),
+  ...battery('network-macvlan', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') })),
+  ...battery('network-ipvlan', (directory) => ({ engineId: 'verified', stateDir: join(directory, 'state') }), {
     lacks: 'this kernel makes no ipvlan links',
   }),
-  battery('network-host'),
-  battery('network-none'),
-  battery('ipam-default', (directory) => ({ stateDir: join(directory, 'state') })),
-  battery('ipam-null', undefined, { passes: 20 }),
+  ...battery('network-host'),
+  ...battery('network-none'),
+  ...battery('ipam-default', (directory) => ({ stateDir: join(directory, 'state') })),
+  ...battery('ipam-null', undefined, { passes: 20 }),
   // With a DHCP server at the other end of a cable.
   ...(hasDhcpServers
     ? [
-        battery('ipam-dhcp', (directory) => ({ stateDir: join(directory, 'state') }), {
+        ...battery('ipam-dhcp', (directory) => ({ stateDir: join(directory, 'state') }), {
           host: `ip link add near type veth peer name far && ip link set near up && ip link set far up &&
             ip address add 10.9.8.1/24 dev far && dnsmasq --conf-file=/dev/null --user=root --port=0 --no-ping \
               --interface=far --dhcp-range=10.9.8.20,10.9.8.200,255.255.255.0,2m --dhcp-leasefile=$1/leases --pid-file=$1/pid`,
-          flags: ['--opt', 'parent=near'],
+          flags: ['--ipam-opt', 'parent=near'],
           passes: 25,
         }),
       ]

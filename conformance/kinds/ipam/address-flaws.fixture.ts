@@ -58,6 +58,20 @@ export function addressFlaws(): Flaw<HealthyAddresses>[] {
       }),
     },
     {
+      finds: 'ipam/address-twice',
+      about: 'takes a second request of the same address for a repetition',
+      handlers(healthy) {
+        const requested = new Set<string>();
+        return {
+          RequestAddress(request, context) {
+            if (request.Address && requested.has(request.Address)) return { Address: `${request.Address}/24` };
+            if (request.Address) requested.add(request.Address);
+            return healthy.RequestAddress(request, context);
+          },
+        };
+      },
+    },
+    {
       finds: 'ipam/gateway',
       about: 'has a gateway that it gives to others as well',
       handlers: (healthy) => ({

@@ -23,19 +23,28 @@ export interface Pool {
 
 /** The author's options for a pool; null, as dockerd sends it, when a user gives none. */
 const options = (trial: IpamTrial): Record<string, string> | null =>
-  trial.session.settings.options ? { ...trial.session.settings.options } : null;
+  trial.session.settings.ipamOptions ? { ...trial.session.settings.ipamOptions } : null;
+
+/** The rest of a request for a pool. */
+export interface PoolRequest {
+  readonly SubPool?: string;
+  readonly V6?: boolean;
+  /** Beside the author's. */
+  readonly Options?: Record<string, string>;
+  /** Scope of the network; default: local. */
+  readonly scope?: 'local' | 'global';
+}
 
 /** RequestPool as engines send it. @param requested CIDR, or empty: the plugin chooses */
 export async function poolRequest(
   trial: IpamTrial,
   requested: string,
-  more: { SubPool?: string; V6?: boolean; Options?: Record<string, string> } = {},
+  { SubPool = '', V6 = false, Options, scope }: PoolRequest = {},
 ): Promise<Message<'RequestPool'>> {
-  const { LocalDefaultAddressSpace } = await trial.succeeds('GetDefaultAddressSpaces', {}, 'its address spaces');
-  const { SubPool = '', V6 = false, Options } = more;
+  const spaces = await trial.succeeds('GetDefaultAddressSpaces', {}, 'its address spaces');
   const given = options(trial);
   return {
-    AddressSpace: LocalDefaultAddressSpace,
+    AddressSpace: scope === 'global' ? spaces.GlobalDefaultAddressSpace : spaces.LocalDefaultAddressSpace,
     Pool: requested,
     SubPool,
     Options: Options ? { ...given, ...Options } : given,
@@ -108,9 +117,23 @@ export async function addressed(
   requested = '',
   more: Record<string, string> = {},
 ): Promise<string> {
-  const said = await trial.ask('RequestAddress', await addressRequest(trial, pool, requested, more));
-  return addressFrom(pool, trial.read('RequestAddress', said, 'an address').Address, said);
+  return withoutMask(await addressedWithMask(trial, pool, requested, more));
 }
+
+/** The same, as it was answered. */
+export async function addressedWithMask(
+  trial: IpamTrial,
+  pool: Pool,
+  requested: string,
+  more: Record<string, string>,
+): Promise<string> {
+  const said = await trial.ask('RequestAddress', await addressRequest(trial, pool, requested, more));
+  const { Address } = trial.read('RequestAddress', said, 'an address');
+  addressFrom(pool, Address, said);
+  return Address;
+}
+
+export const withoutMask = (cidr: string): string => cidr.replace(/\/.*/, '');
 
 /** @returns undefined for a plugin that refuses, in words */
 export async function addressedUnlessRefused(
@@ -128,13 +151,13 @@ function addressFrom(pool: Pool, cidr: string, said: Said | undefined): string {
   if (cidr === '' && pool.block.prefix === 0)
     throw new Inapplicable('its pools stand for everything, and it gives no address');
   if (!isCidr(cidr)) throw new Finding('an Address with its mask, such as 10.0.0.2/24', said);
-  const address = cidr.replace(/\/.*/, '');
+  const address = withoutMask(cidr);
   pool.given.add(address);
   return address;
 }
 
 /** The pool's address of that number. */
-export const at = ({ block }: Pool, number: bigint): string =>
+export const at = ({ block }: Pick<Pool, 'block'>, number: bigint): string =>
   formatAddress({ family: block.family, value: block.value + number });
 
 /** @throws Inapplicable for a plugin that takes no requests for one */

@@ -2,17 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { netlabel, networkKind } from '@cleat/protocol/kinds/network';
 import { cases, type Need } from '../../verify/case.js';
 import { Inapplicable } from '../../verify/trial.js';
+import { capabilities, creation, type Network, type NetworkTrial, networkAfter } from './networks.js';
 import {
   attached,
-  capabilities,
-  creation,
   deleted,
   deletedAtTheEnd,
   endpointCreation,
   joined,
   made,
-  type Network,
-  type NetworkTrial,
   newEndpoint,
   newNetwork,
   takenBack,
@@ -63,8 +60,7 @@ export const allocating = cases(
       const network = await declared(trial);
       await allocated(trial, network);
       await trial.succeeds('FreeNetwork', { NetworkID: network.id }, 'the network to be freed');
-      const { id } = newNetwork(trial);
-      await allocated(trial, { ...network, id });
+      await allocated(trial, await networkAfter(trial, network));
     },
   },
   {
@@ -74,7 +70,7 @@ export const allocating = cases(
     needs,
     async run(trial) {
       const staying = await declared(trial);
-      const going = newNetwork(trial);
+      const going = await newNetwork(trial);
       const options = await allocated(trial, staying);
       await allocated(trial, going);
       for (const NetworkID of [going.id, going.id, trial.freshId()]) await trial.answers('FreeNetwork', { NetworkID });
@@ -95,7 +91,7 @@ export const allocating = cases(
       for (const named of [{ [netlabel.endpointName]: trial.fresh() }, {}]) {
         const endpoint = newEndpoint(trial, network);
         takenBackAtTheEnd(trial, endpoint);
-        const request = endpointCreation(endpoint);
+        const request = await endpointCreation(endpoint);
         const Options = { ...request.Options, ...named };
         await trial.succeeds('CreateEndpoint', { ...request, Options }, 'an endpoint to be made');
         await joined(trial, endpoint);
@@ -108,13 +104,13 @@ export const allocating = cases(
 async function declared(trial: NetworkTrial): Promise<Network> {
   const { AllocatesNetworks } = await capabilities(trial);
   if (!AllocatesNetworks) throw new Inapplicable('it does not declare AllocatesNetworks');
-  return newNetwork(trial);
+  return await newNetwork(trial);
 }
 
 /** AllocateNetwork as engines send it. */
 function allocation(trial: NetworkTrial, network: Network) {
   const { NetworkID, IPv4Data, IPv6Data } = creation(trial, network);
-  const Options = { ...trial.session.settings.options, [netlabel.networkName]: `verify-${network.id.slice(0, 12)}` };
+  const Options = { ...trial.session.settings.options, [netlabel.networkName]: network.name };
   return { NetworkID, Options, IPv4Data, IPv6Data };
 }
 

@@ -2,19 +2,8 @@ import { networkKind } from '@cleat/protocol/kinds/network';
 import { cases, type Need } from '../../verify/case.js';
 import { remaining } from '../../verify/links.js';
 import { strangers } from './leaving.js';
-import {
-  attached,
-  creation,
-  deleted,
-  gone,
-  joined,
-  joining,
-  linked,
-  made,
-  newNetwork,
-  present,
-  takenBack,
-} from './steps.js';
+import { creation, networkAfter } from './networks.js';
+import { attached, deleted, gone, joined, joining, linked, made, newNetwork, present, takenBack } from './steps.js';
 
 const needs: readonly Need[] = ['changes', 'restart'];
 const host: readonly Need[] = [...needs, 'host'];
@@ -53,8 +42,7 @@ export const crashing = cases(
       const first = await made(trial);
       await deleted(trial, first);
       await trial.restart();
-      const { id } = newNetwork(trial);
-      await deleted(trial, await made(trial, { ...first, id, deleted: false }));
+      await deleted(trial, await made(trial, await networkAfter(trial, first)));
     },
   },
   {
@@ -105,16 +93,16 @@ export const crashing = cases(
     why: 'dockerd sends the call again, other engines delete what may have been made. A network that is half there takes its subnet for ever.',
     needs,
     async run(trial) {
-      for (const ms of await momentsIn(() => made(trial))) {
-        const network = newNetwork(trial);
+      const first = await newNetwork(trial);
+      for (const ms of await momentsIn(() => made(trial, first))) {
+        const network = await newNetwork(trial);
         const asked = trial.ask('CreateNetwork', creation(trial, network));
         await new Promise((resolve) => setTimeout(resolve, ms));
         await trial.kill();
         await asked;
         await trial.start();
         await trial.answers('DeleteNetwork', { NetworkID: network.id });
-        const { id } = newNetwork(trial);
-        await deleted(trial, await made(trial, { ...network, id }));
+        await deleted(trial, await made(trial, await networkAfter(trial, network)));
       }
     },
   },

@@ -37,6 +37,16 @@ export function networkFlaws(): Flaw<HealthyNetworks>[] {
       handlers: keepingSubnets,
     },
     {
+      finds: 'network/any-subnet',
+      about: 'has a subnet of its own, and no IPAM driver to give it',
+      handlers: (healthy) => ({
+        CreateNetwork(request, context) {
+          if (request.IPv4Data[0]?.Pool?.startsWith('198.')) throw new Error('I take subnets of 10.250.0.0/16');
+          return healthy.CreateNetwork(request, context);
+        },
+      }),
+    },
+    {
       finds: 'network/create-unknown-members',
       about: 'takes what it does not know for a mistake',
       async http(request, response, answer) {

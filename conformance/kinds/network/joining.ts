@@ -5,7 +5,8 @@ import { cases, type Need } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
 import { hardwareAddress, interfaceNames, Sandbox } from '../../verify/links.js';
 import { Inapplicable } from '../../verify/trial.js';
-import { attached, capabilities, joined, joining, linked, made, present } from './steps.js';
+import { capabilities } from './networks.js';
+import { attached, joined, joining, linked, made, present } from './steps.js';
 
 const changes: readonly Need[] = ['changes'];
 const host: readonly Need[] = ['changes', 'host'];
@@ -81,7 +82,7 @@ export const joiningCases = cases(
       const network = await made(trial);
       const ids = { NetworkID: network.id, EndpointID: trial.freshId() };
       trial.defer(async () => void (await trial.ask('Leave', ids)));
-      const said = await trial.ask('Join', joining({ network, ids }));
+      const said = await trial.ask('Join', joining({ ids }));
       if (!trial.succeeded('Join', said)) return;
       const link = trial.read('Join', said).InterfaceName?.SrcName ?? '';
       if (link === '') return;

@@ -2,19 +2,8 @@ import { networkKind } from '@cleat/protocol/kinds/network';
 import { cases, type Need } from '../../verify/case.js';
 import { interfaceNames, remaining, Sandbox } from '../../verify/links.js';
 import { Inapplicable } from '../../verify/trial.js';
-import {
-  attached,
-  deleted,
-  type Endpoint,
-  gone,
-  joined,
-  joining,
-  linked,
-  made,
-  type NetworkTrial,
-  present,
-  takenBack,
-} from './steps.js';
+import type { NetworkTrial } from './networks.js';
+import { attached, deleted, type Endpoint, gone, joined, joining, linked, made, present, takenBack } from './steps.js';
 
 const changes: readonly Need[] = ['changes'];
 const host: readonly Need[] = ['changes', 'host'];

@@ -1,8 +1,11 @@
 import { type NodeDiscoveryData, netlabel, networkKind, nodeDiscovery } from '@cleat/protocol/kinds/network';
 import { cases, type Need } from '../../verify/case.js';
+import { answerText, Finding } from '../../verify/finding.js';
+import { Inapplicable } from '../../verify/trial.js';
+import { ipamOf } from './binding.js';
+import { creation, networkAfter, networkWith } from './networks.js';
 import {
   attached,
-  creation,
   deleted,
   deletedAtTheEnd,
   endpointCreation,
@@ -28,8 +31,29 @@ export const making = cases(
     async run(trial) {
       const first = await made(trial);
       await deleted(trial, first);
-      const { id } = newNetwork(trial);
-      await deleted(trial, await made(trial, { ...first, id, deleted: false }));
+      await deleted(trial, await made(trial, await networkAfter(trial, first)));
+    },
+  },
+  {
+    id: 'network/any-subnet',
+    title: 'A network is made with a subnet of any IPAM driver',
+    why: '`docker network create` without `--ipam-driver` has its subnet of the engine’s own one. A driver that takes those of one IPAM driver alone says so: its words are all that the user has to go by.',
+    needs,
+    async run(trial) {
+      const network = await networkWith(trial, undefined);
+      if (await trial.doesOrRefuses('CreateNetwork', creation(trial, network))) {
+        deletedAtTheEnd(trial, network);
+        await joined(trial, await attached(trial, network));
+        return;
+      }
+      const said = trial.calls.at(-1);
+      if (said && (await ipamOf(trial))) {
+        throw new Inapplicable(`it takes subnets of one IPAM driver alone, and says so: ${answerText(said)}`);
+      }
+      throw new Finding(
+        'a network to be made. If it takes subnets of one IPAM driver alone, name that: --ipam-driver',
+        said,
+      );
     },
   },
   {
@@ -38,14 +62,14 @@ export const making = cases(
     why: 'Engines add their own to every call with their versions, as `com.docker.network.enable_ipv4`. A plugin that refuses them ends with the next upgrade.',
     needs,
     async run(trial) {
-      const network = newNetwork(trial);
+      const network = await newNetwork(trial);
       deletedAtTheEnd(trial, network);
       const more = { 'com.docker.network.next_version': { Yes: [1, null] } };
       const creating = { ...creation(trial, network, more), NextVersion: true };
       await trial.succeeds('CreateNetwork', creating, 'a network to be made');
       const endpoint = newEndpoint(trial, network);
       takenBackAtTheEnd(trial, endpoint);
-      const attaching = { ...endpointCreation(endpoint), NextVersion: [null], Options: more };
+      const attaching = { ...(await endpointCreation(endpoint)), NextVersion: [null], Options: more };
       await trial.succeeds('CreateEndpoint', attaching, 'an endpoint to be made');
       const connecting = { ...joining(endpoint), NextVersion: 1, Options: more };
       await trial.succeeds('Join', connecting, 'the endpoint to be joined');
@@ -57,7 +81,7 @@ export const making = cases(
     why: '`docker network create --internal`: its user is to know whether there is a way out.',
     needs,
     async run(trial) {
-      const network = newNetwork(trial);
+      const network = await newNetwork(trial);
       const request = creation(trial, network, { [netlabel.internal]: true });
       if (await trial.doesOrRefuses('CreateNetwork', request)) deletedAtTheEnd(trial, network);
     },
@@ -68,7 +92,7 @@ export const making = cases(
     why: '`docker network create --ipv6` that succeeds and `docker run` that then fails leave a user with a riddle.',
     needs,
     async run(trial) {
-      const network = newNetwork(trial, 'six');
+      const network = await newNetwork(trial, 'six');
       if (!(await trial.doesOrRefuses('CreateNetwork', creation(trial, network)))) return;
       deletedAtTheEnd(trial, network);
       const endpoint = await attached(trial, network);

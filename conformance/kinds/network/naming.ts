@@ -4,17 +4,8 @@ import { readNamesElsewhere } from '@cleat/protocol/names-elsewhere';
 import { cases, type Need } from '../../verify/case.js';
 import type { Said } from '../../verify/finding.js';
 import { Inapplicable } from '../../verify/trial.js';
-import {
-  attached,
-  capabilities,
-  endpointCreation,
-  joined,
-  made,
-  type Network,
-  type NetworkTrial,
-  newEndpoint,
-  takenBackAtTheEnd,
-} from './steps.js';
+import { capabilities, type Network, type NetworkTrial } from './networks.js';
+import { attached, endpointCreation, joined, made, newEndpoint, takenBackAtTheEnd } from './steps.js';
 
 const needs: readonly Need[] = ['changes'];
 /** Callers that hang up one after another. */
@@ -48,7 +39,7 @@ export const naming = cases(
       const name = trial.fresh();
       const endpoint = newEndpoint(trial, network);
       takenBackAtTheEnd(trial, endpoint);
-      const request = endpointCreation(endpoint);
+      const request = await endpointCreation(endpoint);
       const Options = { ...request.Options, [netlabel.endpointNames]: [name] };
       await trial.succeeds('CreateEndpoint', { ...request, Options }, 'an endpoint to be made');
       await joined(trial, endpoint);

@@ -4,16 +4,8 @@ import { netlabel, networkKind, PortBinding } from '@cleat/protocol/kinds/networ
 import { cases, type Need } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
 import { Inapplicable } from '../../verify/trial.js';
-import {
-  attached,
-  capabilities,
-  creation,
-  type Endpoint,
-  joined,
-  made,
-  type NetworkTrial,
-  newNetwork,
-} from './steps.js';
+import { capabilities, type NetworkTrial, networkOptions } from './networks.js';
+import { attached, type Endpoint, joined, made } from './steps.js';
 
 const needs: readonly Need[] = ['changes'];
 
@@ -27,7 +19,7 @@ export const publishing = cases(
     needs: [],
     async run(trial) {
       await declared(trial, 'GwAllocChecker');
-      const { Options } = creation(trial, newNetwork(trial));
+      const Options = networkOptions(trial, 'four');
       const first = await trial.succeeds('GwAllocCheck', { Options }, 'which gateways need no address');
       const second = await trial.succeeds('GwAllocCheck', { Options }, 'the same answer');
       trial.holds(isDeepStrictEqual(first, second), `the same answer: ${JSON.stringify(first)}`);

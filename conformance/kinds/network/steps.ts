@@ -1,30 +1,17 @@
-import { type EndpointInterface, netlabel, type networkKind } from '@cleat/protocol/kinds/network';
-import type { Static } from '@cleat/protocol/schema';
-import { freshBlock, freshBlockSix } from '../../verify/blocks.js';
+import { type EndpointInterface, netlabel } from '@cleat/protocol/kinds/network';
+import { dockerMac } from '@cleat/protocol/mac';
 import { isThere, remaining } from '../../verify/links.js';
-import { Inapplicable, type Trial } from '../../verify/trial.js';
-
-export type NetworkTrial = Trial<typeof networkKind>;
-type Message<M extends keyof (typeof networkKind)['methods']> = Static<(typeof networkKind.methods)[M]['request']>;
-
-/** A network that is to be made. */
-export interface Network {
-  readonly id: string;
-  /** CIDR of 24 bits. */
-  readonly block: string;
-  /** CIDR of 64 bits. */
-  readonly six: string | undefined;
-  /** How many addresses have been given to endpoints. */
-  given: number;
-  /** Interfaces that Join answered. */
-  readonly links: string[];
-  /** The plugin said so. */
-  deleted: boolean;
-}
+import { Inapplicable } from '../../verify/trial.js';
+import { ipamOf } from './binding.js';
+import { creation, type Families, type Message, type Network, type NetworkTrial, networkWith } from './networks.js';
+import type { Given, Holder } from './subnets.js';
 
 export interface Endpoint {
   readonly network: Network;
   readonly ids: Message<'Leave'>;
+  readonly holder: Holder;
+  /** Its addresses. */
+  readonly given: Given[];
 }
 
 /** The interface's part of a request as engines write it: what is not known is empty. */
@@ -32,33 +19,13 @@ export const noInterface = { Address: '', AddressIPv6: '', MacAddress: '' };
 /** Ports of a container that has none. */
 export const noPorts = { [netlabel.exposedPorts]: [], [netlabel.portMap]: [] };
 
-export const newNetwork = (trial: NetworkTrial, six: 'six' | 'four' = 'four'): Network => ({
-  id: trial.freshId(),
-  block: freshBlock(trial.session),
-  six: six === 'six' ? freshBlockSix(trial.session) : undefined,
-  given: 1,
-  links: [],
-  deleted: false,
-});
-
-/** CreateNetwork as engines send it. */
-export function creation(trial: NetworkTrial, { id, block, six }: Network, more = {}): Message<'CreateNetwork'> {
-  const gateway = (cidr: string) => cidr.replace('.0/', '.1/').replace('::/', '::1/');
-  const data = (cidr: string) => ({ AddressSpace: 'LocalDefault', Pool: cidr, Gateway: gateway(cidr) });
-  return {
-    NetworkID: id,
-    Options: {
-      [netlabel.enableIPv6]: six !== undefined,
-      [netlabel.generic]: { ...trial.session.settings.options },
-      ...more,
-    },
-    IPv4Data: [data(block)],
-    IPv6Data: six === undefined ? [] : [data(six)],
-  };
-}
+/** A network that is to be made, with subnets that the plugin takes. */
+export const newNetwork = async (trial: NetworkTrial, families: Families = 'four'): Promise<Network> =>
+  await networkWith(trial, await ipamOf(trial), families);
 
 /** A new network, which is deleted at the end. */
-export async function made(trial: NetworkTrial, network = newNetwork(trial)): Promise<Network> {
+export async function made(trial: NetworkTrial, planned?: Network): Promise<Network> {
+  const network = planned ?? (await newNetwork(trial));
   deletedAtTheEnd(trial, network);
   await trial.succeeds('CreateNetwork', creation(trial, network), 'a network to be made');
   return network;
@@ -84,24 +51,29 @@ export async function deleted(trial: NetworkTrial, network: Network): Promise<vo
 }
 
 /** An endpoint that is to be made. */
-export const newEndpoint = (trial: NetworkTrial, network: Network): Endpoint => ({
-  network,
-  ids: { NetworkID: network.id, EndpointID: trial.freshId() },
-});
+export function newEndpoint(trial: NetworkTrial, network: Network): Endpoint {
+  const id = trial.freshId();
+  const holder = { id, name: trial.fresh(), mac: dockerMac(trial.freshId()) };
+  return { network, ids: { NetworkID: network.id, EndpointID: id }, holder, given: [] };
+}
 
-/** CreateEndpoint as engines send it, with the network's next address. */
-export function endpointCreation({ network, ids }: Endpoint, more: EndpointInterface = {}): Message<'CreateEndpoint'> {
-  const last = ++network.given;
-  const Address = network.block.replace('.0/', `.${last}/`);
-  const AddressIPv6 = network.six?.replace('::/', `::${last.toString(16)}/`) ?? '';
-  return { ...ids, Interface: { ...noInterface, Address, AddressIPv6, ...more }, Options: noPorts };
+/** CreateEndpoint as engines send it, with an address of each of the network's subnets. */
+export async function endpointCreation(
+  { network: { four, six }, ids, holder, given }: Endpoint,
+  more: EndpointInterface = {},
+): Promise<Message<'CreateEndpoint'>> {
+  const addresses = [await four.give(holder), ...(six ? [await six.give(holder)] : [])];
+  given.push(...addresses);
+  const [Address = '', AddressIPv6 = ''] = addresses.map(({ cidr }) => cidr);
+  const MacAddress = addresses.find(({ mac }) => mac !== '')?.mac ?? '';
+  return { ...ids, Interface: { Address, AddressIPv6, MacAddress, ...more }, Options: noPorts };
 }
 
 /** A new endpoint, which is taken back at the end. */
 export async function attached(trial: NetworkTrial, network: Network): Promise<Endpoint> {
   const endpoint = newEndpoint(trial, network);
   takenBackAtTheEnd(trial, endpoint);
-  await trial.succeeds('CreateEndpoint', endpointCreation(endpoint), 'an endpoint to be made');
+  await trial.succeeds('CreateEndpoint', await endpointCreation(endpoint), 'an endpoint to be made');
   return endpoint;
 }
 
@@ -113,7 +85,7 @@ export function takenBackAtTheEnd(trial: NetworkTrial, { ids }: Endpoint): void 
   });
 }
 
-export const joining = ({ ids }: Endpoint): Message<'Join'> => ({
+export const joining = ({ ids }: Pick<Endpoint, 'ids'>): Message<'Join'> => ({
   ...ids,
   SandboxKey: `/var/run/docker/netns/${ids.EndpointID.slice(0, 12)}`,
   Options: noPorts,
@@ -148,13 +120,8 @@ export async function gone(trial: NetworkTrial, link: string, expected: string):
 }
 
 /** As an engine ends what it began. @throws Finding when it is refused */
-export async function takenBack(trial: NetworkTrial, { ids }: Endpoint): Promise<void> {
+export async function takenBack(trial: NetworkTrial, { ids, given }: Endpoint): Promise<void> {
   await trial.succeeds('Leave', ids, 'the endpoint to be left');
   await trial.succeeds('DeleteEndpoint', ids, 'the endpoint to be deleted');
-}
-
-/** Its capabilities. */
-export async function capabilities(trial: NetworkTrial) {
-  const said = await trial.ask('GetCapabilities', {});
-  return trial.succeeded('GetCapabilities', said) ? trial.read('GetCapabilities', said) : {};
+  for (const address of given.splice(0)) await address.takeBack();
 }
