@@ -23,6 +23,7 @@ const long = [
   'network-plugins',
   'hung-volume',
   'verify-networks',
+  'overlay-verified',
   'garbage',
   'other-languages',
   'first-plugin',

@@ -3,7 +3,7 @@ import { type DurableMap, type Handlers, invalidParameter, type networkKind, not
 import { formatAddress, parseCidr } from '@cleat/sdk/addresses';
 import { endpointNames, nameLines } from '@cleat/sdk/networks';
 import { type Addresses, macOf } from './cluster/addresses.js';
-import { agreeOnEncryption, networkOf, type SharedNetworks } from './cluster/networks.js';
+import { agreeOnEncryption, networkOf, type SharedNetworks, takeAux } from './cluster/networks.js';
 import type { SharedValue } from './cluster/shared-value.js';
 import type { Devices } from './host/devices.js';
 import type { Fabric, LocalEndpoint, LocalNetwork } from './host/fabric.js';
@@ -27,6 +27,13 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
   const { host, name, scope, shared, networks, endpoints, addresses, devices, fabric, announce } = settings;
   /** An engine that hangs up in the middle of a Join deletes the endpoint at once. */
   const inTurn = turns();
+  /** @returns whether a container may have an address of this host that no container has claimed */
+  const adopt = async (network: string, address: string): Promise<boolean> => {
+    const pool = await shared.change((all) => takeAux(all, network, address, host));
+    if (pool === undefined) return false;
+    await addresses.claim({ network, pool, range: '', requested: address, holder: '', container: '' });
+    return true;
+  };
 
   return {
     // No address of a network is its gateway's: containers reach the world by the engine's gateway network.
@@ -63,6 +70,7 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
         cidr ? formatAddress(parseCidr(cidr).address) : [],
       );
       const own = new Set(addresses.ownOn(network).map(({ address }) => address));
+      for (const address of given) if (!own.has(address) && (await adopt(network, address))) own.add(address);
       const foreign = given.find((address) => !own.has(address));
       if (foreign !== undefined || !given[0]) {
         throw invalidParameter(

@@ -1,5 +1,5 @@
 import { ipamOption, type NetworkOfPool } from '@cleat/protocol/kinds/ipam';
-import { forbidden, type Handlers, invalidParameter, type ipamKind } from '@cleat/sdk';
+import { forbidden, type Handlers, invalidParameter, type ipamKind, turns } from '@cleat/sdk';
 import { type AddressPool, formatAddress, parseAddress, parseCidr, tryParseAddress } from '@cleat/sdk/addresses';
 import type { Addresses } from './cluster/addresses.js';
 import { dropAux, gatewayOf, joinPool, leavePool, nameAux, poolOf, type SharedNetworks } from './cluster/networks.js';
@@ -34,13 +34,19 @@ export function ipamDriver({
   livingHosts,
   sources,
 }: IpamSettings): Handlers<typeof ipamKind> {
+  const inTurn = turns();
   /** The gateway and auxiliary addresses, which belong to a network on all hosts alike. */
-  const nameShared = (pool: PoolName, address: string, isGateway: boolean) =>
-    networks.change((shared) => {
-      const there = poolOf(shared, pool.network, pool.cidr);
-      if (isGateway) return gatewayOf(there, address, host);
-      nameAux(there, address, host);
-      return address;
+  const nameShared = (pool: PoolName, address: string, isGateway: boolean, holder: string) =>
+    inTurn(`${pool.network} ${address}`, () => {
+      let isWritten = false;
+      return networks.change((shared) => {
+        const there = poolOf(shared, pool.network, pool.cidr);
+        if (isGateway) return gatewayOf(there, address, host);
+        // A member of etcd may have written it, and its answer got lost.
+        if (!isWritten || !there.aux[address]?.includes(host)) nameAux(there, address, host, holder);
+        isWritten = true;
+        return address;
+      });
     });
   const dropShared = ({ network, cidr }: Pick<PoolName, 'network' | 'cidr'>, address: string) =>
     networks.change((shared) => {
@@ -87,10 +93,11 @@ export function ipamDriver({
       const container = options[ipamOption.endpointName] ?? '';
       const holder = options[ipamOption.holder] ?? '';
       const isGateway = options[ipamOption.requestAddressType] === ipamOption.gatewayType;
-      // An engine names the container of every endpoint. What has none is the network's own.
+      // An engine names the container of every endpoint. What has none is the network's own; with an engine that names
+      // none, CreateEndpoint may tell better.
       const isShared = isGateway || (requested !== '' && !container);
       const address = isShared
-        ? await nameShared(pool, requested, isGateway)
+        ? await nameShared(pool, requested, isGateway, holder)
         : await addresses.claim({
             network: pool.network,
             pool: pool.cidr,

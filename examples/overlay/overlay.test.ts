@@ -153,6 +153,28 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     expect(await ours()).toEqual([]);
   });
 
+  test('an engine that does not say for whom it asks: the address that a user chose is the container’s', async () => {
+    await using plugin = await start();
+    const [driver, ipam] = [plugin.client(networkKind), plugin.client(ipamKind)];
+    const { PoolID, Pool } = await ipam.RequestPool({ ...requestPool, Options: null });
+    const address = { PoolID, Address: '10.9.0.77', Options: null };
+    await driver.CreateNetwork({ NetworkID, Options: {}, IPv4Data: [{ Pool }], IPv6Data: [] });
+    await ipam.RequestAddress(address);
+    await expect(ipam.RequestAddress(address)).rejects.toThrow('already in use');
+    const endpoint = { Interface: { Address: '10.9.0.77/24' }, Options: {} };
+    await driver.CreateEndpoint({ ...ids, ...endpoint });
+    const claim = `/cleat/overlay/addresses/${encodeURIComponent('10.9.0.0/24')}/10.9.0.77`;
+    expect(etcd.get(claim)).toContain('"mac":"02:42:0a:09:00:4d"');
+    expect(etcd.get('/cleat/overlay/networks')).toContain('"aux":{}');
+    await expect(ipam.RequestAddress(address)).rejects.toThrow('already in use');
+    await driver.DeleteEndpoint(ids);
+    await ipam.ReleaseAddress({ PoolID, Address: '10.9.0.77' });
+    expect(etcd.get(claim)).toBeUndefined();
+    await driver.DeleteNetwork({ NetworkID });
+    await ipam.ReleasePool({ PoolID });
+    expect(etcd.get('/cleat/overlay/networks')).toBe('{}');
+  });
+
   test('options that cannot be meant are refused', async () => {
     for (const [odd, said] of [
       [{ prefix: 'overlay' }, '--prefix overlay: a small letter'],
@@ -175,7 +197,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     });
     // Once more is as on another host. The engine says of what is the network's own that it is for the network.
     const own = { [ipamOption.holder]: NetworkID };
-    for (const Options of [own, own, {}]) await ipam.RequestAddress({ PoolID, Address: '10.9.0.2', Options });
+    for (const Options of [own, own]) await ipam.RequestAddress({ PoolID, Address: '10.9.0.2', Options });
     expect(await ipam.RequestAddress({ PoolID, Address: '', Options: holder })).toMatchObject({
       Address: '10.9.0.3/24',
     });

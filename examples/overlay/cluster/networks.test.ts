@@ -10,6 +10,7 @@ import {
   poolOf,
   rejoin,
   type SharedNetworks,
+  takeAux,
 } from './networks.js';
 
 const asked = (more: Partial<PoolRequest> = {}): PoolRequest => ({
@@ -99,11 +100,26 @@ describe('the networks of all hosts', () => {
     const networks: SharedNetworks = {};
     const { pool } = joinPool(networks, asked());
     joinPool(networks, asked({ host: 'b' }));
-    for (const host of ['a', 'b', 'a']) nameAux(pool, '10.64.0.7', host);
+    for (const host of ['a', 'b']) nameAux(pool, '10.64.0.7', host, '');
     expect(pool.aux).toEqual({ '10.64.0.7': ['a', 'b'] });
     leavePool(networks, 'shop', pool.cidr, 'a', living);
     expect(poolOf(networks, 'shop', pool.cidr).aux).toEqual({ '10.64.0.7': ['b'] });
-    expect(() => nameAux(pool, '10.1.1.1', 'a')).toThrow('out of range');
+    expect(() => nameAux(pool, '10.1.1.1', 'a', '')).toThrow('out of range');
+  });
+
+  test('a host that names an address again repeats itself for one network, and else asks for two containers', () => {
+    const networks: SharedNetworks = {};
+    const { pool } = joinPool(networks, asked());
+    nameAux(pool, '10.64.0.7', 'a', '');
+    expect(() => nameAux(pool, '10.64.0.7', 'a', '')).toThrow('Address already in use');
+    expect(takeAux(networks, 'shop', '10.64.0.7', 'b')).toBeUndefined();
+    expect(takeAux(networks, 'shop', '10.64.0.7', 'a')).toBe('10.64.0.0/24');
+    expect(takeAux(networks, 'shop', '10.64.0.7', 'a')).toBeUndefined();
+    const { pool: told } = joinPool(networks, asked({ name: 'told', holder: 'id' }));
+    for (let times = 0; times < 2; times++) nameAux(told, '10.64.1.7', 'a', 'id');
+    expect(() => nameAux(told, '10.64.1.7', 'a', 'other')).toThrow('Address already in use');
+    // Its engine says which address is a container's.
+    expect(takeAux(networks, 'told', '10.64.1.7', 'a')).toBeUndefined();
   });
 
   test('a network whose subnets another driver gave is refused', () => {

@@ -199,10 +199,29 @@ export function dropAux(pool: SharedPool, address: string, host: string): void {
   else delete pool.aux[address];
 }
 
-/** Keeps an address that is no container's. Others may name the same one. */
-export function nameAux(pool: SharedPool, address: string, host: string): void {
+/**
+ * Keeps an address that is no container's. Other hosts may name the same one.
+ * @param holder the ID of the network; empty: the engine does not say for whom it asks
+ * @throws Forbidden when the host has named it already, unless it is known to repeat itself; InvalidParameter
+ */
+export function nameAux(pool: SharedPool, address: string, host: string, holder: string): void {
   refuseOutside(pool.cidr, address);
-  pool.aux[address] = [...new Set([...(pool.aux[address] ?? []), host])];
+  const hosts = pool.aux[address] ?? [];
+  const isRepetition = holder !== '' && holder === pool.hosts[host];
+  if (hosts.includes(host) && !isRepetition) throw forbidden('Address already in use');
+  pool.aux[address] = [...new Set([...hosts, host])];
+}
+
+/**
+ * An address that turns out to be a container's. Engines that do not say for whom they ask (dockerd before 29) ask for
+ * that of `docker run --ip` as for an auxiliary one. It is no longer kept.
+ * @returns its pool, CIDR; undefined where the host did not name it in this way
+ */
+export function takeAux(networks: SharedNetworks, name: string, address: string, host: string): string | undefined {
+  const pool = networks[name]?.pools.find((one) => one.hosts[host] === '' && one.aux[address]?.includes(host));
+  if (!pool) return undefined;
+  dropAux(pool, address, host);
+  return pool.cidr;
 }
 
 function refuseOutside(cidr: string, address: string): void {
