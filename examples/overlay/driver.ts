@@ -73,9 +73,8 @@ export function networkDriver(settings: DriverSettings): Handlers<typeof network
       for (const address of given) if (!own.has(address) && (await adopt(network, address))) own.add(address);
       const foreign = given.find((address) => !own.has(address));
       if (foreign !== undefined || !given[0]) {
-        throw invalidParameter(
-          `${foreign ?? 'no address'} was given by this host: containers need an address of --ipam-driver ${name}`,
-        );
+        const found = foreign === undefined ? '' : `, and ${foreign} is none`;
+        throw invalidParameter(`containers need an address that this host has of --ipam-driver ${name}${found}`);
       }
       const mac = macOf(given[0]);
       if (Interface?.MacAddress && Interface.MacAddress.toLowerCase() !== mac) {

@@ -135,7 +135,7 @@ describe.each(['in-process', 'socket'] as const)('overlay, %s', (carrier) => {
     expect(await ours()).toEqual([]);
     await create({});
     const endpoint = (Interface: object) => driver.CreateEndpoint({ ...ids, Interface, Options: {} });
-    await expect(endpoint({ Address: '10.9.0.9/24' })).rejects.toThrow('10.9.0.9 was given by this host');
+    await expect(endpoint({ Address: '10.9.0.9/24' })).rejects.toThrow('--ipam-driver overlay, and 10.9.0.9 is none');
     const { Address } = await ipam.RequestAddress({ PoolID, Address: '', Options: holder });
     await expect(endpoint({ Address, MacAddress: '02:00:00:00:00:01' })).rejects.toThrow('leave out 02:00:00:00:00:01');
     etcd.isAway = true;
