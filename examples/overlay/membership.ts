@@ -64,10 +64,11 @@ export class Membership {
   }
 
   async #rejoin(id: string, network: LocalNetwork): Promise<void> {
-    const { shared, session, fabric, log } = this.#settings;
+    const { networks, shared, session, fabric, log } = this.#settings;
     try {
-      const { vni } = await shared.change((all) => rejoin(all, network, session.host, id));
-      await fabric.renumber(id, vni);
+      // It may be removed while etcd is asked; its subnets are given back then, and must not be taken again.
+      const joined = await shared.change((all) => networks.get(id) && rejoin(all, network, session.host, id));
+      if (joined) await fabric.renumber(id, joined.vni);
     } catch (error) {
       if (!isRefused(error)) throw error;
       log.error('a network is cut off from other hosts', { network: network.name, error: messageOf(error) });
