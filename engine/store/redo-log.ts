@@ -168,7 +168,7 @@ function openFile(directory: string, name: string, reserve: number): number {
     fsyncSync(file);
   } catch (error) {
     // A full disk, or a file system that cannot reserve: then the file grows as it is written.
-    if (!['ENOSPC', 'EDQUOT', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+    if (!['ENOSPC', 'EDQUOT', 'ENOTSUP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
   }
   return file;
 }

@@ -76,7 +76,7 @@ export function readCgroupFile(path: string): string | undefined {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENODEV' || errno === 'ENOTSUP' || errno === 'EOPNOTSUPP') return undefined;
+    if (errno === 'ENOENT' || errno === 'ENODEV' || errno === 'ENOTSUP') return undefined;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ import { hasVanished } from './walk.js';
 const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 
-/** chmod of exactly this entry. @throws EOPNOTSUPP when it has become a symlink */
+/** chmod of exactly this entry. @throws ENOTSUP when it has become a symlink */
 export function chmodNoFollow(path: BytePath, mode: number): void {
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
   try {

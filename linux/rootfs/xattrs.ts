@@ -9,7 +9,7 @@ const ownAttribute = /^(trusted\.overlay\.|user\.overlay\.|system\.)/;
  * have.
  */
 function isUnsupported(error: unknown): boolean {
-  return ['EOPNOTSUPP', 'ENOTSUP', 'EPERM'].includes(errnoOf(error) ?? '');
+  return ['ENOTSUP', 'EPERM'].includes(errnoOf(error) ?? '');
 }
 
 /** Names (each character one byte) and values. */

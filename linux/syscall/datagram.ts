@@ -41,7 +41,7 @@ export class UnixDatagrams {
       return true;
     } catch (error) {
       // One number with two names.
-      if (['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(error) ?? '')) return false;
+      if (errnoOf(error) === 'EAGAIN') return false;
       throw error;
     }
   }

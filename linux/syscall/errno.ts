@@ -2,7 +2,11 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { CleatError } from '@cleat/protocol/errors';
 
-const names = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** An error has one name, whoever made the call: Node's, where it has one (`EAGAIN`, never `EWOULDBLOCK`; `ENOTSUP`). */
+const names = new Map<number, string>([
+  ...Object.entries(constants.errno).map(([name, value]) => [value, name] as const),
+  ...[...getSystemErrorMap()].map(([value, [name]]) => [-value, name] as const),
+]);
 
 /** `2` → `ENOENT`; an unknown number stays readable as `errno 4711`. */
 export function errnoName(errno: number): string {

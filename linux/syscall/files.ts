@@ -109,7 +109,7 @@ export function listXattrs(path: BytePath, encoding: 'utf8' | 'latin1' = 'utf8')
 /**
  * fallocate(2): reserves `length` bytes from the file's beginning on, so that writing them never fails for want of
  * space. They read as zeros.
- * @throws CleatError System with ENOSPC, or EOPNOTSUPP where the file system cannot
+ * @throws CleatError System with ENOSPC, or ENOTSUP where the file system cannot
  */
 export function allocate(fd: number, length: number): void {
   callC('int fallocate(int fd, int mode, int64_t offset, int64_t length)', `fd ${fd}`, fd, 0, 0, length);

@@ -1,4 +1,4 @@
-import { isClass } from '@cleat/protocol/errors';
+import { errnoOf } from './errno.js';
 import { callC } from './ffi.js';
 
 const LOCK_EX = 2;
@@ -15,7 +15,7 @@ export function tryLock(fd: number): boolean {
     callC('int flock(int fd, int operation)', `fd ${fd}`, fd, LOCK_EX | LOCK_NB);
     return true;
   } catch (error) {
-    if (isClass(error, 'System') && ['EWOULDBLOCK', 'EAGAIN'].includes(String(error.details?.errno))) return false;
+    if (errnoOf(error) === 'EAGAIN') return false;
     throw error;
   }
 }

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listeningSockets } from '../process/belongings.js';
-import { errnoOf } from './errno.js';
+import { errnoName, errnoOf } from './errno.js';
 import { deviceNumber, getXattr, listXattrs, makeFifo, makeNode, openInRoot, setXattr, splitDevice } from './files.js';
 import { mount } from './mount.js';
 import { openPidFd, pidFdExited, processExists } from './process.js';
@@ -34,6 +34,10 @@ function failure(action: () => unknown): string | undefined {
     return errnoOf(error);
   }
 }
+
+test('an error has the name that Node gives it, also where the kernel has two', () => {
+  expect([1, 11, 35, 95, 4711].map(errnoName)).toEqual(['EPERM', 'EAGAIN', 'EDEADLK', 'ENOTSUP', 'errno 4711']);
+});
 
 test('a failed call carries its errno', () => {
   expect(failure(() => mount('none', join(directory, 'missing'), 'tmpfs', 0, null))).toBe('ENOENT');
