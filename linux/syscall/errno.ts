@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { CleatError } from '@cleat/protocol/errors';
 
-/** An error has one name, whoever made the call: Node's, where it has one (`EAGAIN`, never `EWOULDBLOCK`; `ENOTSUP`). */
+/** An error has one name, also where the kernel has two: that of Node, where it has one (`EAGAIN`, never `EWOULDBLOCK`; `ENOTSUP`). */
 const names = new Map<number, string>([
   ...Object.entries(constants.errno).map(([name, value]) => [value, name] as const),
   ...[...getSystemErrorMap()].map(([value, [name]]) => [-value, name] as const),

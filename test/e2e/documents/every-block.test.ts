@@ -66,7 +66,7 @@ const notRun: Record<string, string> = {
     'global-networks.test.ts holds these calls; dockerd makes none of them, so it cannot act them',
   'docs/guide/kinds/network.md: engine -> plugin  NetworkDriver.CreateEndpoint {NetworkID: <net>, EndpointID: <one>, Interface: {Address: 10.66.0.2/24, …}, Options: {io.cleat.endpoint.names: [one, 4f1c5a8e0d21], …}}':
     'examples/overlay.test.ts and engine/networks/elsewhere hold these calls; dockerd makes none of them',
-  'bench/README.md: npm run bench                           # everything, a few minutes':
+  'bench/README.md: npm run bench                             # everything, a few minutes':
     'takes minutes, and wants the machine for itself; bench/ has tests of its own',
 };
 
