@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setTimeout } from '@cleat/protocol/guard';
 import { nowNanos, toNanos } from '../time.js';
 import { SpoolFiles } from './files.js';
+import { lineFeed } from './format.js';
 import { joinStreams } from './fragments.js';
 import { Growth } from './growth.js';
 import { SpoolReader } from './reader.js';
@@ -62,8 +63,8 @@ export class SpoolFile {
     const until = query.until === undefined ? undefined : toNanos(query.until);
     const renderer = new Renderer({ ...query, since, until });
     const follow = query.follow && this.#running && (until === undefined || until > nowNanos());
-    const { from, cutoff, unwanted } = this.#start(query.tail, !follow);
     const end = this.files.end();
+    const { from, cutoff, unwanted } = this.#start(query.tail, !follow, end);
     const reader = new SpoolReader(this.files, from);
     const { signal, expired, dispose } = untilSignal(query.signal, follow ? until : undefined);
     const unfollow = follow ? this.growth.follow() : undefined;
@@ -75,7 +76,9 @@ export class SpoolFile {
         if (lines) {
           const wanted = isBefore(lines.at, cutoff) ? wantedFrom(lines.at, lines.bytes.length, cutoff) : 0;
           if (wanted > 0) renderer.feed(lines.bytes, 0, wanted, true);
-          const chunk = renderer.feed(lines.bytes, wanted, lines.bytes.length);
+          // What was written since is for those who follow: of the last lines others want no more than they said.
+          const asked = follow ? lines.bytes.length : Math.max(wanted, lengthBefore(lines, end));
+          const chunk = renderer.feed(lines.bytes, wanted, asked);
           if (chunk.length > 0) yield chunk;
           // Others have their turn between two chunks of a long log.
           await nextTurn();
@@ -95,8 +98,8 @@ export class SpoolFile {
     }
   }
 
-  #start(tail: number | undefined, unfinished: boolean): TailStart {
-    if (tail !== undefined && tail >= 0) return findTail(this.files, tail, unfinished);
+  #start(tail: number | undefined, unfinished: boolean, end: SpoolPosition): TailStart {
+    if (tail !== undefined && tail >= 0) return findTail(this.files, tail, unfinished, end);
     const from = this.beginning();
     return { from, cutoff: from };
   }
@@ -131,6 +134,14 @@ function isBefore(a: SpoolPosition, b: SpoolPosition): boolean {
 /** How much of `length` bytes at `at` lies before `cutoff`. */
 function wantedFrom(at: SpoolPosition, length: number, cutoff: SpoolPosition): number {
   return at.generation < cutoff.generation ? length : Math.min(length, cutoff.offset - at.offset);
+}
+
+/** How many of these bytes are whole lines before `end`. */
+function lengthBefore({ at, bytes }: { at: SpoolPosition; bytes: Buffer }, end: SpoolPosition): number {
+  if (at.generation < end.generation) return bytes.length;
+  const length = at.generation > end.generation ? 0 : end.offset - at.offset;
+  if (bytes.length <= length) return bytes.length;
+  return bytes.subarray(0, Math.max(0, length)).lastIndexOf(lineFeed) + 1;
 }
 
 /** The longest that a Node timer runs, in ms. */

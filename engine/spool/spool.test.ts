@@ -106,6 +106,29 @@ test('tail gives what the last lines of everything are', async () => {
   );
 });
 
+test('tail gives no more lines than it was asked for, however fast they come', async () => {
+  for (let line = 1; line <= 5; line++) print(`${line}`);
+  const { files } = spool;
+  const endOf = files.end.bind(files);
+  // The container is a process of its own: it writes between any two looks of ours, and half a line, too.
+  const writing = (text: string) => {
+    files.end = () => {
+      const end = endOf();
+      appendFileSync(path, text);
+      return end;
+    };
+  };
+  writing(format({ stream: 1, text: 'later', complete: true }));
+  expect(await logs({ tail: 2 })).toBe('4\n5\n');
+  expect(await logs({ tail: 0 })).toBe('');
+  files.end = endOf;
+  appendFileSync(path, `${stamp(0)} stdout F la`);
+  writing('st\n');
+  expect(await logs({ tail: 1 })).toBe('later\n');
+  files.end = endOf;
+  expect(await logs({ tail: 1 })).toContain('last\n');
+});
+
 test('tail of a long log, and over a rotation', async () => {
   for (let n = 0; n < 5000; n++) print(`line ${n} ${'.'.repeat(n % 50)}`);
   renameSync(path, `${path}.0`);

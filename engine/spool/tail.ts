@@ -23,11 +23,11 @@ export interface TailStart {
 /**
  * Finds the last `count` lines by reading backwards in blocks: the cost is that of the lines that are wanted, whatever
  * the size of the log.
+ * @param end the end of what is there; the container goes on writing
  * @param unfinished whether unfinished lines are printed, after all others, and hence counted. A reader that follows gets
  * them when they are finished.
  */
-export function findTail(files: SpoolFiles, count: number, unfinished: boolean): TailStart {
-  const end = files.end();
+export function findTail(files: SpoolFiles, count: number, unfinished: boolean, end: SpoolPosition): TailStart {
   if (count <= 0 && unfinished) return { from: end, cutoff: end };
   const search = new TailSearch(count, unfinished);
   const generations = [...files.rotated().filter((generation) => generation < end.generation), end.generation];
@@ -35,7 +35,9 @@ export function findTail(files: SpoolFiles, count: number, unfinished: boolean):
     const file = files.open(generation);
     if (file === undefined) break;
     try {
-      if (searchFile(file, generation, search)) break;
+      const size = sizeOfFile(file);
+      if (searchFile(file, generation === end.generation ? Math.min(size, end.offset) : size, generation, search))
+        break;
     } finally {
       closeSync(file);
     }
@@ -44,8 +46,8 @@ export function findTail(files: SpoolFiles, count: number, unfinished: boolean):
 }
 
 /** True when nothing further back is needed. */
-function searchFile(file: number, generation: number, search: TailSearch): boolean {
-  let end = sizeOfFile(file);
+function searchFile(file: number, size: number, generation: number, search: TailSearch): boolean {
+  let end = size;
   while (end > 0) {
     const { block, start } = readLinesBefore(file, end);
     if (search.block(block, { generation, offset: start })) return true;

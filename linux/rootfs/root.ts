@@ -8,7 +8,7 @@
  */
 import { closeSync, constants, fstatSync, lchownSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { bytesOf } from '@cleat/protocol/byte-text';
-import { CleatError, conflict, invalidParameter, notFound } from '@cleat/protocol/errors';
+import { CleatError, conflict, invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
 import { type ProcessIdentity, runsAt } from '../process/identity.js';
 import { errnoOf } from '../syscall/errno.js';
 import { O_PATH, openInRoot } from '../syscall/files.js';
@@ -39,12 +39,19 @@ function openRootOf(identity: ProcessIdentity): number {
   const directory = openSync(`/proc/${identity.pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const path = `/proc/self/fd/${directory}`;
-    if (!runsAt(path, identity)) throw notFound(`process ${identity.pid} no longer runs`);
+    if (!runsAt(path, identity)) throw ended(identity);
     return openSync(`${path}/root`, O_PATH | constants.O_DIRECTORY);
   } finally {
     closeSync(directory);
   }
 }
+
+const ended = ({ pid }: ProcessIdentity, cause?: unknown): CleatError =>
+  notFound(`process ${pid} no longer runs`, { cause, details: { ended: true } });
+
+/** Whether an error says that it is the process which is gone, and not a file of it. */
+export const processHasEnded = (error: unknown): boolean =>
+  error instanceof CleatError && error.details?.ended === true;
 
 export class Root implements Disposable {
   readonly #fd: number;
@@ -55,7 +62,9 @@ export class Root implements Disposable {
     try {
       this.#fd = typeof of === 'string' ? openSync(of, O_PATH | constants.O_DIRECTORY) : openRootOf(of.process);
     } catch (cause) {
-      throw classed(cause, typeof of === 'string' ? of : `the files of process ${of.process.pid}`);
+      if (typeof of === 'string') throw classed(cause, of);
+      const gone = isClass(cause, 'NotFound') || ['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? '');
+      throw gone ? ended(of.process, cause) : classed(cause, `the files of process ${of.process.pid}`);
     }
     this.#path = readLink(`/proc/self/fd/${this.#fd}`);
   }

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientOf } from './support/client.js';
 import { type Engine, startEngine } from './support/engine.js';
@@ -152,4 +153,21 @@ test('a copy that waits while its container is removed is told so, and brings no
   expect(await removed).toMatchObject({ status: 204 });
   expect(answers.filter(({ status }) => status !== 200 && status !== 404)).toEqual([]);
   expect(readdirSync(join(engine.dataRoot, 'containers'))).toEqual([]);
+});
+
+test('a copy from a container whose process has just ended waits until that is known', async () => {
+  await ok('run', '-d', '--name', 'ender', 'busybox', 'sleep', '1000');
+  const pid = Number(await ok('inspect', '--format', '{{.State.Pid}}', 'ender'));
+  const monitor = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  process.kill(monitor, 'SIGSTOP');
+  let copy: ReturnType<Engine['api']> | undefined;
+  try {
+    process.kill(pid, 'SIGKILL');
+    copy = engine.api('GET', '/containers/ender/archive?path=/bin/busybox');
+    await Promise.race([copy, sleep(500)]);
+  } finally {
+    process.kill(monitor, 'SIGCONT');
+  }
+  expect(await copy).toMatchObject({ status: 200 });
+  await ok('rm', 'ender');
 });

@@ -1,7 +1,8 @@
 import { basename, posix } from 'node:path';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { TarInRequest } from '@cleat/linux/helper/operations';
-import type { RootedFacts } from '@cleat/linux/rootfs/root';
+import { processHasEnded, type RootedFacts } from '@cleat/linux/rootfs/root';
 import { invalidParameter, isClass, notFound } from '@cleat/protocol/errors';
 import { owned } from '@cleat/protocol/guard';
 import { remapOf } from '../../oci/remap.js';
@@ -18,10 +19,11 @@ import { mountOf, openRoot, type RootAccess } from './root-access.js';
  * process with its root held by descriptor: a symlink, also one that is swapped meanwhile, leads nowhere else.
  */
 export async function statPath(context: Context, container: Container, ref: string, path: string): Promise<PathStat> {
-  await using root = await openRoot(context, container, path);
-  const request = { root: root.directory, path: root.inside(path) };
-  const look = () => lookedAt(path, () => context.helper.call('statInRoot', request));
-  return pathStat(await named(ref, path, look), path);
+  const look = (root: RootAccess) =>
+    lookedAt(path, () => context.helper.call('statInRoot', { root: root.directory, path: root.inside(path) }));
+  const { root, found } = await lookInto(context, container, { ref, path }, look);
+  await root[Symbol.asyncDispose]();
+  return pathStat(found, path);
 }
 
 /** The tar's topmost entry is called as the path's last component; `dir/.` gives what is in the directory. */
@@ -31,8 +33,7 @@ export async function getArchive(
   ref: string,
   path: string,
 ): Promise<{ stat: PathStat; tar: Readable }> {
-  const root = await openRoot(context, container, path);
-  try {
+  const pack = (root: RootAccess) => {
     const request = {
       root: root.directory,
       path: root.inside(path),
@@ -40,10 +41,15 @@ export async function getArchive(
       ...(root.mounts && { mounts: root.mounts }),
       ...ownersIn(context, container),
     };
-    const { facts, stream } = await named(ref, path, () => lookedAt(path, () => context.helper.tarOut(request)));
+    return lookedAt(path, () => context.helper.tarOut(request));
+  };
+  const { root, found } = await lookInto(context, container, { ref, path }, pack);
+  const { facts, stream } = found;
+  try {
     context.emit(container, 'archive-path');
     return { stat: pathStat(facts, path), tar: releasing(stream, root) };
   } catch (error) {
+    stream.destroy();
     await root[Symbol.asyncDispose]();
     throw error;
   }
@@ -58,11 +64,15 @@ export async function putArchive(
   tar: Readable,
   options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
 ): Promise<void> {
-  await using root = await openRoot(context, container, path);
+  const look = (root: RootAccess) => {
+    const request = { root: root.directory, path: root.inside(path), follow: true };
+    return lookedAt(path, () => context.helper.call('statInRoot', request));
+  };
+  const looked = await lookInto(context, container, { ref, path }, look);
+  await using root = looked.root;
+  const facts = looked.found;
   await named(ref, path, async () => {
     const target = root.inside(path);
-    const request = { root: root.directory, path: target, follow: true };
-    const facts = await lookedAt(path, () => context.helper.call('statInRoot', request));
     if (facts.type !== 'directory') throw invalidParameter('extraction point is not a directory');
     refuseReadOnly(container, facts.resolvedTarget ?? posix.normalize(`/${path}`));
     const { User } = container.record.config;
@@ -122,12 +132,40 @@ function releasing(stream: Readable, root: RootAccess): Readable {
   return through;
 }
 
+/** How long a container whose process has ended may be said to run. */
+const patienceMs = 10_000;
+const pauseMs = 50;
+
+/**
+ * Opens a container's root and looks at something there. Its process may end meanwhile: then it is looked for where those
+ * that do not run have it, as soon as that is known, or the container is gone.
+ * @returns what was found, and the root, which is the caller's to close
+ */
+async function lookInto<T>(
+  context: Context,
+  container: Container,
+  { ref, path }: { ref: string; path: string },
+  look: (root: RootAccess) => Promise<T>,
+): Promise<{ root: RootAccess; found: T }> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const root = await openRoot(context, container, path);
+    try {
+      return { root, found: await named(ref, path, () => look(root)) };
+    } catch (error) {
+      await root[Symbol.asyncDispose]();
+      if (!processHasEnded(error) || performance.now() > deadline) throw error;
+    }
+    await pause(pauseMs);
+  }
+}
+
 /** Names the missing file with the container, as clients match on it. */
 async function named<T>(ref: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if (isClass(cause, 'NotFound')) {
+    if (isClass(cause, 'NotFound') && !processHasEnded(cause)) {
       throw notFound(`Could not find the file ${path} in container ${ref}`, { cause });
     }
     throw cause;
