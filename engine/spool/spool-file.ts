@@ -76,7 +76,7 @@ export class SpoolFile {
         if (lines) {
           const wanted = isBefore(lines.at, cutoff) ? wantedFrom(lines.at, lines.bytes.length, cutoff) : 0;
           if (wanted > 0) renderer.feed(lines.bytes, 0, wanted, true);
-          // What was written since is for those who follow: of the last lines others want no more than they said.
+          // Lines that were written since are for those who follow: others want no more lines than they said.
           const asked = follow ? lines.bytes.length : Math.max(wanted, lengthBefore(lines, end));
           const chunk = renderer.feed(lines.bytes, wanted, asked);
           if (chunk.length > 0) yield chunk;
