@@ -106,7 +106,7 @@ async function listenTcp(
     ? process.getBuiltinModule('node:tls').createServer({
         allowHalfOpen: true,
         ...keepAlive,
-        // A client that goes before it is over may hold a descriptor until then. Node.s own is 120 s.
+        // A client that goes before it is over may hold a descriptor until then. Node's own is 120 s.
         handshakeTimeout: 20_000,
         cert: tls.cert,
         key: tls.key,

@@ -32,6 +32,7 @@ const needless = ['ENOENT', 'EROFS', 'EACCES'];
  * it may. In process. @throws the kernel's error
  */
 export function ignoreAdvertisements(path: string, links: readonly string[]): void {
+  if (links.length === 0) return;
   inNetworkNamespace(path, () => {
     for (const link of links) {
       try {

@@ -19,6 +19,7 @@ test.each([
   ['without a line of ours', 'b\n', 'a\nb\n', 'a\nc\n', 'c\n'],
   ['without the end of its last line', 'a\nb\nown', 'a\nb\n', 'a\n', 'a\nown\n'],
   ['with a line of ours twice', 'a\nb\nb\n', 'a\nb\n', 'a\n', 'a\nb\n'],
+  ['with a line that was written and not noted', 'a\nb\n', 'a\n', 'a\nb\n', 'a\nb\n'],
   ['emptied', '', 'a\n', 'b\n', 'b\n'],
   ['the same lines in another order', 'b\na\n', 'a\nb\n', 'a\nb\n', 'b\na\n'],
 ])('a file %s', (_what, current, before, next, expected) => {

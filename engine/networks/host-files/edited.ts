@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxRecord } from '../record.js';
 
@@ -63,19 +63,18 @@ export function writeInPlace(path: string, text: string): void {
  */
 export function writeEdited(path: string, before: string, next: string): void {
   inFile(path, (file) => {
-    const { size } = fstatSync(file);
     // Bytes, whatever they mean, as characters.
     const [old, ours] = [asLatin1(before), asLatin1(next)];
-    const current = size <= maxEditedBytes ? readFileSync(file, 'latin1') : undefined;
+    const current = readWhole(file, maxEditedBytes)?.toString('latin1');
     if (current !== undefined) replace(file, Buffer.from(editLines(current, old, ours), 'latin1'));
-    else append(file, size, Buffer.from(`\n${editLines('', old, ours)}`, 'latin1'));
+    else append(file, fstatSync(file).size, Buffer.from(`\n${editLines('', old, ours)}`, 'latin1'));
   });
 }
 
 /** @returns whether the file is as we wrote it; a container that changed it did so for good */
 export function isAsWritten(path: string, text: string): boolean {
   const bytes = Buffer.from(text);
-  return inFile(path, (file) => fstatSync(file).size === bytes.length && readFileSync(file).equals(bytes));
+  return inFile(path, (file) => readWhole(file, bytes.length)?.equals(bytes) === true);
 }
 
 /** `current` without the lines that are in `before` only, and with those that are in `next` only. */
@@ -83,7 +82,8 @@ export function editLines(current: string, before: string, next: string): string
   if (current === before) return next;
   const added = without(linesOf(next), linesOf(before));
   const kept = without(linesOf(current), without(linesOf(before), linesOf(next)));
-  return [...kept, ...added].map((line) => `${line}\n`).join('');
+  // An engine that was killed before it noted them may have written some already.
+  return [...kept, ...without(added, kept)].map((line) => `${line}\n`).join('');
 }
 
 function without(lines: readonly string[], others: readonly string[]): string[] {
@@ -106,6 +106,18 @@ function inFile<T>(path: string, work: (file: number) => T): T {
   } finally {
     closeSync(file);
   }
+}
+
+/** @returns undefined when there is more than that, or the container writes more just now */
+function readWhole(file: number, most: number): Buffer | undefined {
+  const { size } = fstatSync(file);
+  if (size > most) return undefined;
+  const buffer = Buffer.alloc(size + 1);
+  let held = 0;
+  for (let count = -1; count !== 0 && held <= size; held += count) {
+    count = readSync(file, buffer, held, buffer.length - held, held);
+  }
+  return held > size ? undefined : buffer.subarray(0, held);
 }
 
 function replace(file: number, content: Uint8Array): void {

@@ -29,9 +29,11 @@ export function writeHostFiles(context: NetworksContext, sandbox: SandboxRecord)
   let { resolvConf } = last;
   if (next.hostname !== last.hostname) writeInPlace(paths.hostnamePath, next.hostname);
   if (next.hosts !== last.hosts) writeEdited(paths.hostsPath, last.hosts, next.hosts);
-  if (next.resolvConf !== resolvConf && isAsWritten(paths.resolvConfPath, resolvConf)) {
-    resolvConf = next.resolvConf;
-    writeInPlace(paths.resolvConfPath, resolvConf);
+  if (next.resolvConf !== resolvConf) {
+    const isOurs = isAsWritten(paths.resolvConfPath, resolvConf);
+    if (isOurs) writeInPlace(paths.resolvConfPath, next.resolvConf);
+    // An engine that was killed before it noted it may have written it already.
+    if (isOurs || isAsWritten(paths.resolvConfPath, next.resolvConf)) resolvConf = next.resolvConf;
   }
   context.written.note(sandbox, { ...next, resolvConf });
 }
