@@ -33,6 +33,12 @@ test('text: a line for each case, and of what failed the call, the answer, what 
   expect(text).toContain('It is not what engines expect');
 });
 
+test('text: where nothing failed and something could not be tried, the verdict sends nobody to a FAIL', () => {
+  const results = verdict.results.filter(({ outcome }) => outcome !== 'failed');
+  const report = textReport({ colour: false, verbose: false });
+  expect(report.verdict({ ...verdict, results })).toContain('is not known: see ERR above');
+});
+
 test('text: colours are for terminals, calls for who wants them all', () => {
   const plain = written(textReport({ colour: false, verbose: false }));
   const coloured = written(textReport({ colour: true, verbose: false }));

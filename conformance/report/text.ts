@@ -60,7 +60,9 @@ function summary({ plugin, origin, kinds, unknownKinds, results, conformant, ms 
   ];
   for (const name of unknownKinds) lines.push(`What ${oneLine(name)} is to do is not known here: it was not verified.`);
   if (skipped === results.length) lines.push('Nothing could be tried: nothing is known of it.');
-  else lines.push(conformant ? 'It is what engines expect.' : 'It is not what engines expect: see FAIL above.');
+  else if (conformant) lines.push('It is what engines expect.');
+  else if (failed > 0) lines.push('It is not what engines expect: see FAIL above.');
+  else lines.push('Whether it is what engines expect is not known: see ERR above.');
   return lines.join('\n');
 }
 

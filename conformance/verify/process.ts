@@ -1,16 +1,19 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Address } from '@cleat/extensions/carriers/address';
-import { parseMountInfo } from '@cleat/protocol/mountinfo';
+import { type MountEntry, parseMountInfo } from '@cleat/protocol/mountinfo';
 
-/** The process that listens at a socket of this host; undefined where that cannot be told. */
-export function processBehind(address: Address): number | undefined {
-  if (address.type !== 'unix') return undefined;
+/**
+ * The processes that have the listening socket at an address of this host: the plugin, systemd where it opened the
+ * socket, and children that a plugin forks for its connections, which may have ended a moment later. Empty where
+ * that cannot be told.
+ */
+export function processesBehind(address: Address): number[] {
+  if (address.type !== 'unix') return [];
   const inodes = listenersAt(address.path);
-  if (inodes.size === 0) return undefined;
-  for (const entry of readdirSync('/proc')) {
-    if (/^\d+$/.test(entry) && openSockets(entry).some((inode) => inodes.has(inode))) return Number(entry);
-  }
-  return undefined;
+  if (inodes.size === 0) return [];
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && openSockets(entry).some((inode) => inodes.has(inode)))
+    .map(Number);
 }
 
 /** Inodes of the sockets that are bound there (proc(5), /proc/net/unix). */
@@ -53,7 +56,10 @@ export function hasOurRoot(pid: number): boolean {
   }
 }
 
-/** The mount that a path lies on for that process and not for us; undefined where both see the same one. */
+/**
+ * The mount that a path lies on for that process and not for us; undefined where both see the same one, and where
+ * the process has ended.
+ */
 export function hiddenMount(pid: number, path: string): string | undefined {
   const [there, here] = [mountOf(String(pid), path), mountOf('self', path)];
   return there !== undefined && (there.target !== here?.target || there.device !== here.device)
@@ -62,11 +68,20 @@ export function hiddenMount(pid: number, path: string): string | undefined {
 }
 
 function mountOf(pid: string, path: string): { target: string; device: string } | undefined {
-  return parseMountInfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
+  return mountsSeenBy(pid)
     .filter(({ target }) => target === '/' || path === target || path.startsWith(`${target}/`))
     .reduce<{ target: string; device: string } | undefined>(
       // If there are several on one place, the last one counts.
       (deepest, one) => (deepest === undefined || one.target.length >= deepest.target.length ? one : deepest),
       undefined,
     );
+}
+
+function mountsSeenBy(pid: string): MountEntry[] {
+  try {
+    return parseMountInfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
+  } catch {
+    // It has ended meanwhile; we have not.
+    return [];
+  }
 }

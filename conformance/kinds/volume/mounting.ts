@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { volumeKind } from '@cleat/protocol/kinds/volume';
 import { cases, type Need } from '../../verify/case.js';
 import { Finding } from '../../verify/finding.js';
-import { hasOurRoot, hiddenMount, processBehind } from '../../verify/process.js';
+import { hasOurRoot, hiddenMount, processesBehind } from '../../verify/process.js';
 import { Inapplicable } from '../../verify/trial.js';
 import {
   capabilities,
@@ -44,18 +44,20 @@ export const mounting = cases(
     why: 'A plugin in a mount namespace of its own (PrivateMounts= or ProtectSystem= of systemd, a container without shared propagation) mounts for itself alone: the container gets the empty directory below, and its data is gone when it stops.',
     needs: files,
     async run(trial) {
-      const pid = processBehind(trial.session.address());
-      if (pid === undefined || !hasOurRoot(pid)) {
+      const pids = processesBehind(trial.session.address()).filter(hasOurRoot);
+      if (pids.length === 0) {
         throw new Inapplicable('it is no process of this host that can be looked at, or has a root of its own');
       }
       const { path } = await mounted(trial, await made(trial));
-      const hidden = hiddenMount(pid, path);
-      trial.holds(
-        hidden === undefined,
-        'its mounts to be seen by the engine',
-        trial.calls.at(-1),
-        `${hidden} is another one for the plugin (process ${pid}) than for the engine: start it in the host's mount namespace, or with shared propagation`,
-      );
+      for (const pid of pids) {
+        const hidden = hiddenMount(pid, path);
+        trial.holds(
+          hidden === undefined,
+          'its mounts to be seen by the engine',
+          trial.calls.at(-1),
+          `${hidden} is another one for the plugin (process ${pid}) than for the engine: start it in the host's mount namespace, or with shared propagation`,
+        );
+      }
     },
   },
   {

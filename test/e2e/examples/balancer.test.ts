@@ -369,7 +369,8 @@ test(
         kind: balancers[index]?.kind,
         said: expect.not.stringMatching(/Socket errors|Non-2xx/),
       });
-      expect(Number(/(\d+) requests in/.exec(said)?.[1])).toBeGreaterThan(100);
+      // How many there are is the machine's matter: here, that each was served while backends changed.
+      expect(Number(/(\d+) requests in/.exec(said)?.[1])).toBeGreaterThan(replaced);
     }
   },
   60_000 + seconds * 1_000,
