@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { activatedSocket } from './activation.js';
 import { readCommandLine, usage } from './command-line.js';
-import { placeOf } from './place.js';
+import { calledAt, placeOf } from './place.js';
 
 let directory: string;
 const file = (name: string) => join(directory, name);
@@ -109,4 +109,14 @@ test('a passed socket is taken only by the process that it is meant for, and no 
   expect(activatedSocket({ LISTEN_PID: '1', LISTEN_FDS: '1' })).toBeUndefined();
   expect(activatedSocket({})).toBeUndefined();
   expect(() => activatedSocket({ LISTEN_PID: String(process.pid), LISTEN_FDS: '2' })).toThrow('pass one');
+});
+
+test('a plugin is called as its socket or its file is, as engines call it', () => {
+  expect(calledAt('overlay', {})).toBe('overlay');
+  expect(calledAt('overlay', { socket: '/run/docker/plugins/span.sock' })).toBe('span');
+  expect(calledAt('overlay', { socket: './a.b.sock' })).toBe('a.b');
+  expect(calledAt('overlay', { socket: '/tmp/socket' })).toBe('overlay');
+  expect(calledAt('overlay', { socket: '/tmp/.sock' })).toBe('overlay');
+  expect(calledAt('overlay', { tcp: ':0', spec: '/etc/docker/plugins/far.json' })).toBe('far');
+  expect(calledAt('overlay', { tcp: ':0', spec: '/etc/docker/plugins/far.spec' })).toBe('far');
 });

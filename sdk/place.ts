@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { parse, resolve } from 'node:path';
 import { invalidParameter, messageOf } from '@cleat/protocol/errors';
 import { activatedSocket } from './activation.js';
 import { defaultSocket, type RunFlag } from './command-line.js';
@@ -42,6 +42,15 @@ export function placeOf(name: string, flags: Flags): Pick<ServeOptions, 'socket'
   }
   if (flags.tcp === undefined) return { socket: flags.socket ?? defaultSocket(name) };
   return { tcp: tcpOf(flags.tcp, flags) };
+}
+
+/**
+ * By what engines call a plugin that listens there: they know a socket and a file of its address by their names.
+ * @param name for where the command line says nothing of it
+ */
+export function calledAt(name: string, { socket, spec }: Flags): string {
+  const { name: called, ext } = parse(socket ?? spec ?? '');
+  return ['.sock', '.spec', '.json'].includes(ext) && called !== '' ? called : name;
 }
 
 function tcpOf(tcp: string, flags: Flags): TcpOptions {

@@ -5,7 +5,7 @@ import { readOptions } from '@cleat/protocol/options';
 import { readCommandLine, usage } from './command-line.js';
 import { endWithNpm } from './end-with-npm.js';
 import { jsonLogger, textLogger } from './log.js';
-import { placeOf } from './place.js';
+import { calledAt, placeOf } from './place.js';
 import { type Served, type ServeOptions, serve } from './serve.js';
 
 /** The exit code of a shell for a command line that cannot be understood. */
@@ -14,7 +14,8 @@ const usageExit = 2;
 /**
  * An extension's whole `main`: serves it until SIGTERM, SIGINT or SIGHUP. The command line says where: `--socket PATH`
  * (default `/run/docker/plugins/NAME.sock`), `--tcp HOST:PORT` with `--tls-…` and `--spec FILE`, or nothing when a
- * service manager passed a socket; `--help` tells all. Every other `--NAME VALUE` is an option for the module, which
+ * service manager passed a socket; `--help` tells all. The module is told the name by which engines know that place:
+ * `span` at `span.sock`. Every other `--NAME VALUE` is an option for the module, which
  * may declare what it knows. What cannot be served ends the process with one readable line: exit code 2 for the command
  * line, 1 for anything else.
  * @example await run(extension, { name: 'mine' });
@@ -29,7 +30,7 @@ export async function run(module: ExtensionModule, options: Pick<ServeOptions, '
       return;
     }
     settings = {
-      name,
+      name: calledAt(name, flags),
       log: options.log ?? logOf(flags['log-format'], flags.debug !== undefined),
       options: { ...options.options, ...given },
       ...placeOf(name, flags),
