@@ -19,7 +19,7 @@ import { PluginRegistry } from './plugins/index.js';
 import { openStore } from './store/index.js';
 import type { Store } from './store/service.js';
 
-/** What the other rooms stand on: each knows only those before it. */
+/** The rooms on which the others stand; each knows only those before it. */
 export interface Foundations {
   readonly store: Store;
   readonly registry: Registry;
