@@ -71,6 +71,14 @@ describe('traces', () => {
     } finally {
       execFileSync('nft', ['delete', 'table', 'inet', table]);
     }
+    const tag = `cleat:${id.replaceAll('-', '').slice(0, 12)}`;
+    const rule = ['FORWARD', '-i', name, '-m', 'comment', '--comment', tag, '-j', 'ACCEPT'];
+    execFileSync('iptables', ['-w', '-A', ...rule]);
+    try {
+      expect(left()).toContainEqual(expect.stringMatching(`left behind: firewall .* -i ${name} .*${tag}`));
+    } finally {
+      execFileSync('iptables', ['-w', '-D', ...rule]);
+    }
   });
 
   test('a process', async () => {

@@ -73,9 +73,13 @@ function links({ dataRoot, linkPrefix }: Owner): string[] {
 function rules({ dataRoot }: Owner): string[] {
   const tag = engineId(dataRoot).replaceAll('-', '').slice(0, 12);
   const own = firewall('nft', 'list', 'table', 'inet', `cleat_${tag}`);
-  const shared = firewall('iptables-save').filter((line) => line.includes(`cleat:${tag}`));
+  const shared = firewall('iptables-save').filter((line) => line.includes(`cleat:${tag}`) && !isForLink(line));
   return [...own, ...shared].map((line) => `firewall ${line.trim()}`).filter((line) => line !== 'firewall ');
 }
+
+/** A dockerd that starts beside the engine makes it add rules for the bridges that it has; they go with these. */
+const isForLink = (rule: string): boolean =>
+  [...rule.matchAll(/ -[io] (\S+)/g)].some(([, name = '']) => existsSync(`/sys/class/net/${name}`));
 
 function firewall(command: string, ...args: string[]): string[] {
   try {
