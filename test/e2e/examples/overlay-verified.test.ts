@@ -24,8 +24,7 @@ test('both drivers of the overlay are what engines expect, each network with a s
   const verify = substitute(shown('examples/overlay/README.md', 'cleat verify'), {
     ...cluster,
     '192.0.2.11': '127.0.0.1',
-    // By the driver's name it knows which network a pool is for.
-    '/tmp/verified.sock': join(directory, 'overlay.sock'),
+    '/tmp/verified.sock': join(directory, 'span.sock'),
     '/tmp/verified': join(directory, 'root'),
     'cleat verify': 'cleat verify --strict',
   });
@@ -37,7 +36,7 @@ test('both drivers of the overlay are what engines expect, each network with a s
     ([, id, reason]) => `${id}: ${reason}`,
   );
   expect(skipped.filter((one) => !one.includes('it does not declare'))).toEqual([
-    expect.stringMatching(/^network\/any-subnet: .*create the network with --ipam-driver overlay/),
+    expect.stringMatching(/^network\/any-subnet: .*create the network with --ipam-driver span/),
   ]);
   expect(printed).toMatch(/ 0 failed, 0 warned, /);
   expect(printed).not.toContain('left behind');
