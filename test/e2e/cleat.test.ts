@@ -15,7 +15,7 @@ function cleat(...words: (string | { env: NodeJS.ProcessEnv })[]): Promise<Comma
   const args = words.filter((word) => typeof word === 'string');
   const { env } = words.find((word) => typeof word !== 'string') ?? { env: process.env };
   return new Promise((resolve) => {
-    const child = execFile(launcher, args, { timeout: 30_000, env }, (_error, stdout, stderr) => {
+    const child = execFile(launcher, args, { timeout: 120_000, env }, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr });
     });
   });

@@ -68,7 +68,7 @@ describe('a plugin that comes after the engine', () => {
     await expect.poll(() => second.said + first.said).toBeDefined();
     await expect
       .poll(async () => (await engine.docker('run', '--rm', '-v', 'ashes:/d', 'busybox', 'touch', '/d/x')).code, {
-        timeout: 20_000,
+        timeout: 120_000,
       })
       .toBe(0);
     await ok('volume', 'rm', 'ashes', 'other');

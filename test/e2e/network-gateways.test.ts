@@ -235,7 +235,7 @@ test('UDP clients that never pause follow a container that comes back with anoth
   const hear = (name: string, port: number) =>
     expect
       .poll(() => [stranger.here.four, stranger.here.six].map((to) => clients.said.includes(`${to} ${port} ${name}`)), {
-        timeout: 10_000,
+        timeout: 60_000,
       })
       .toEqual([true, true]);
   await hear('one', plain);

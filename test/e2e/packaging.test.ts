@@ -44,7 +44,7 @@ async function onCopyOfThisSystem(script: string): Promise<string> {
     find . -name '*cleat*' ! -path './var/*' ! -path './tmp/*'`;
   // Mounts of others go from there when they go from here: else their disks stayed busy.
   const namespaces = ['--mount', '--propagation=slave', '--net', '--pid', '--ipc', '--fork', '--kill-child'];
-  const { stdout } = await promisify(execFile)('unshare', [...namespaces, 'sh', '-c', setUp], { timeout: 240_000 });
+  const { stdout } = await promisify(execFile)('unshare', [...namespaces, 'sh', '-c', setUp], { timeout: 540_000 });
   return stdout;
 }
 
@@ -62,7 +62,7 @@ test('it installs, serves, tells what it is, and goes without a trace, as does w
     grep -h ExecStart= /lib/systemd/system/cleat.service
     getent group docker >/dev/null && echo 'there is a group docker'
     cleatd -H unix:///run/c.sock --data-root /run/data --exec-root /run/exec --bridge none >/run/log 2>&1 &
-    for try in $(seq 200); do [ -S /run/c.sock ] && break; sleep 0.1; done
+    for try in $(seq 600); do [ -S /run/c.sock ] && break; sleep 0.1; done
     cleat extensions -H unix:///run/c.sock | cut -d ' ' -f 1 | head -n 2
     kill $! && wait $!
     for flag in --uninstall ''; do ${checkout}packaging/install --prefix /usr $flag 2>&1 && exit 1; done

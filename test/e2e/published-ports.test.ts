@@ -50,14 +50,14 @@ const namespaceOf = async (name: string) =>
 
 const host = (address: string) => (address.includes(':') ? `[${address}]` : address);
 const fetched = (address: string, port: number) =>
-  fetch(`http://${host(address)}:${port}/f`, { signal: AbortSignal.timeout(5_000) })
+  fetch(`http://${host(address)}:${port}/f`, { signal: AbortSignal.timeout(30_000) })
     .then((answer) => answer.text())
     .catch(String);
 
 /** Returns the echo; asks again as long as none comes, as datagrams may be lost. */
 async function echoed(address: string, port: number): Promise<string> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  const answer = once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
+  const answer = once(socket, 'message', { signal: AbortSignal.timeout(60_000) });
   const ask = setInterval(() => socket.send('hello', port, address), 100);
   try {
     return String((await answer)[0]);

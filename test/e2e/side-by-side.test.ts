@@ -48,7 +48,7 @@ function ask(socketPath: string, { method, path, body, raw }: Asked, version: st
         }),
       );
     });
-    outgoing.setTimeout(15_000, () =>
+    outgoing.setTimeout(60_000, () =>
       outgoing.destroy(new Error(`${method} ${path} ${text ?? ''} is not answered at ${socketPath}`)),
     );
     outgoing.on('error', reject).end(text);

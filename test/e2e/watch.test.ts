@@ -111,7 +111,7 @@ async function manyEvents(container: string): Promise<void> {
       socketPath: engine.socket,
       method: 'POST',
       path,
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(60_000),
     }).end();
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
     for await (const _ of response); // To its end.

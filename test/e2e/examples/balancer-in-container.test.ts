@@ -57,7 +57,7 @@ test.skipIf(balancerKinds.length === 0).each(balancerKinds)('%s serves a network
 /** 0: nothing answers yet. */
 function statusOf(host: string): Promise<number> {
   return new Promise((resolve) => {
-    const asked = request({ host, port: 8080, headers: { host: 'shop.local' }, agent: false, timeout: 5_000 });
+    const asked = request({ host, port: 8080, headers: { host: 'shop.local' }, agent: false, timeout: 30_000 });
     asked.on('response', (response) => resolve(response.resume().statusCode ?? 0));
     asked.on('timeout', () => asked.destroy()).on('error', () => resolve(0));
     asked.end();

@@ -228,7 +228,7 @@ function talk(port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let answer = '';
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no answer but ${answer}`)));
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`no answer but ${answer}`)));
     socket.on('error', reject).setEncoding('utf8');
     socket.on('data', (chunk: string) => {
       if (answer === '') socket.write(text);

@@ -75,7 +75,7 @@ interface Answer {
 
 async function answer({ url }: App, signing?: string): Promise<Answer> {
   const signed = signing === undefined ? {} : { method: 'POST', body: signing };
-  const response = await fetch(url, { ...signed, signal: AbortSignal.timeout(20_000) });
+  const response = await fetch(url, { ...signed, signal: AbortSignal.timeout(60_000) });
   const text = await response.text();
   expect({ status: response.status, text }).toMatchObject({ status: 200 });
   return JSON.parse(text) as Answer;

@@ -95,7 +95,7 @@ const succeeds = async (host: Host, command: readonly string[]) => {
     return { code, stderr };
   };
   try {
-    await expect.poll(said, { timeout: 40_000 }).toEqual({ code: 0, stderr: '' });
+    await expect.poll(said, { timeout: 120_000 }).toEqual({ code: 0, stderr: '' });
   } catch (cause) {
     const logs = [...plugins.values()].map((program) => program.said);
     throw new Error(`${command.join(' ')}: no success; the plugins said:\n${logs.join('\n')}`, { cause });
