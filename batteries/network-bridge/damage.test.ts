@@ -14,10 +14,11 @@ const inhibited: NetworkRecord = { ...network, gateways: ['10.1.0.1/24'], inhibi
 const isolated: NetworkRecord = { ...network, modes: { ipv4: 'isolated', ipv6: 'isolated' } };
 
 test.each<[string, NetworkRecord, string, boolean]>([
-  ['a whole one', network, 'there, up, 10.1.0.1/24, fd00::1/64', false],
+  ['a whole one', network, 'there, up, 10.1.0.1/24, fd00::1/64, fe80::1/64', false],
   ['one that is gone', network, '', true],
   ['one that is down', network, 'there', true],
-  ['one that lost an address', network, 'there, up, 10.1.0.1/24', true],
+  ['one that lost an address', network, 'there, up, 10.1.0.1/24, fe80::1/64', true],
+  ['one that lost its link-local address', network, 'there, up, 10.1.0.1/24, fd00::1/64', true],
   ['one that is to have no address', without, 'there, up', false],
   ['one that is to have no address, and is down', without, 'there', true],
   ['one whose gateway is not the host', inhibited, 'there, up', false],

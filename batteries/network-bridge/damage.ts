@@ -1,4 +1,5 @@
 import type { HostState } from '@cleat/linux/net/facts';
+import { bridgeAddresses } from './device.js';
 import { deviceAddresses } from './modes.js';
 import type { NetworkRecord } from './state.js';
 
@@ -10,7 +11,7 @@ import type { NetworkRecord } from './state.js';
 export function isDamaged(network: NetworkRecord, host: HostState, isUp: (bridge: string) => boolean): boolean {
   const { bridge, owned } = network;
   if (!host.has(bridge)) return owned;
-  const addresses = deviceAddresses(network);
+  const addresses = owned ? bridgeAddresses(network) : deviceAddresses(network);
   const misses = addresses.some((address) => !host.serves(bridge, address));
   if (!owned) return misses && isUp(bridge);
   // A bridge that serves an address is up.

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { interfaceNames, linkFacts, linksByAlias } from '@cleat/linux/net/facts';
+import { interfaceNames, linkFacts, linksByAlias, readSysctl, writeSysctl } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
 import { conflict } from '@cleat/protocol/errors';
 import { dockerMac } from '@cleat/protocol/mac';
@@ -40,8 +40,9 @@ export async function ensureBridge(
     await links.run([
       `link add name ${bridge} address ${bridgeMac(engineId, record.id)} type bridge`,
       `link set dev ${bridge} alias ${bridgeAlias(engineId)}`,
-      ...configure(record),
     ]);
+    allowIPv6(record);
+    await links.run(configure(record));
     return true;
   }
   const ours = facts.alias === bridgeAlias(engineId);
@@ -62,6 +63,7 @@ export async function ensureBridge(
   const wanted = deviceAddresses(record);
   const missing = wanted.filter((gateway) => !facts.addresses.includes(gateway));
   const stale = facts.addresses.filter((address) => !wanted.includes(address));
+  allowIPv6(record);
   await links.run(
     ours
       ? [...stale.map((address) => `address delete ${address} dev ${bridge}`), ...configure(record)]
@@ -80,16 +82,32 @@ export async function removeBridge(bridge: string, links: HostLinks): Promise<vo
   links.forget();
 }
 
+/** A host that has IPv6 off by default may have it on a bridge whose network wants it, as under moby. */
+function allowIPv6(record: NetworkRecord): void {
+  const key = `ipv6/conf/${record.bridge}/disable_ipv6`;
+  if (!hasSix(record) || readSysctl(key) !== '1') return;
+  try {
+    writeSysctl(key, '0');
+  } catch {
+    // Where /proc/sys is read-only, `ip` says that IPv6 is disabled there.
+  }
+}
+
+const hasSix = (record: NetworkRecord): boolean => deviceAddresses(record).some((gateway) => gateway.includes(':'));
+
+/** The addresses of a bridge of ours, CIDRs. */
+export const bridgeAddresses = (record: NetworkRecord): string[] => [
+  ...(hasSix(record) ? [linkLocal] : []),
+  ...deviceAddresses(record),
+];
+
 function configure(record: NetworkRecord): string[] {
   const { bridge } = record;
-  const addresses = deviceAddresses(record);
-  const six = addresses.some((gateway) => gateway.includes(':'));
   return [
     // Without IPv6 on the network the bridge needs no link-local address, nor the chatter that comes with it. With IPv6
     // it has one at once: until the kernel's own is known to be nobody else's, the host would not find the containers.
     `link set dev ${bridge} addrgenmode none`,
-    ...(six ? [addressOf(bridge)(linkLocal)] : []),
-    ...addresses.map(addressOf(bridge)),
+    ...bridgeAddresses(record).map(addressOf(bridge)),
     // Said explicitly it stays; otherwise it is 1500 whenever no container is there.
     `link set dev ${bridge} mtu ${record.mtu}`,
     `link set dev ${bridge} up`,

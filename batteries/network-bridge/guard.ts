@@ -2,6 +2,10 @@ import type { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
 import { assertForward, hasLegacyRules } from '@cleat/linux/firewall/forward';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
+import { insisting, longestMs, Patience } from './patience.js';
+
+/** The tagged rules, for {@link Patience}. */
+const ours = 'the rules';
 
 /**
  * Keeps our bridges' tagged rules where a dockerd or an iptables policy would drop their packets; they vanish whenever
@@ -16,7 +20,8 @@ export class ForwardGuard {
   #six = false;
   /** The number of others' changes after which ours were last there. */
   #thereAfter: number | undefined;
-  #work: Promise<void> = Promise.resolve();
+  readonly #patience = new Patience(longestMs.rules);
+  #work: Promise<unknown> = Promise.resolve();
 
   constructor(tag: string, foreign: ForeignChanges, log: Logger) {
     this.#tag = tag;
@@ -48,28 +53,37 @@ export class ForwardGuard {
     const changes = this.#foreign.count();
     // Changes to rules of the older iptables are not counted.
     if ((changes === undefined || changes === this.#thereAfter) && !hasLegacyRules()) return;
-    await this.#assert(this.#six);
+    if (!this.#patience.isDue(ours) || !(await this.#assert(this.#six))) return;
+    const pauseMs = this.#patience.spend(ours);
+    this.#log.warn('iptables had other rules than our bridges need, and has them again', insisting(pauseMs));
   }
 
   get #any(): boolean {
     return this.#bridges.length + this.#borrowed.length > 0;
   }
 
-  /** One at a time. */
-  #assert(six: boolean): Promise<void> {
+  /** One at a time. @returns whether there was anything to do */
+  #assert(six: boolean): Promise<boolean> {
     const asserted = this.#work.then(async () => {
       const changes = this.#foreign.count();
-      await this.#foreign.own(() => this.#assertFamily(false));
-      if (six) await this.#foreign.own(() => this.#assertFamily(true));
+      const families = six ? [false, true] : [false];
+      let changed = false;
+      for (const family of families) if (await this.#assertFamily(family)) changed = true;
       this.#thereAfter = changes;
+      return changed;
     });
     this.#work = asserted.catch(() => {});
     return asserted;
   }
 
-  /** @returns how many transactions of nf_tables it took; those of the older iptables are none, or some of each */
-  async #assertFamily(six: boolean): Promise<number | undefined> {
-    if (!(await assertForward(this.#bridges, this.#tag, six, this.#borrowed))) return 0;
-    return hasLegacyRules() ? undefined : 1;
+  async #assertFamily(six: boolean): Promise<boolean> {
+    let changed = false;
+    await this.#foreign.own(async () => {
+      changed = await assertForward(this.#bridges, this.#tag, six, this.#borrowed);
+      if (!changed) return 0;
+      // Transactions of the older iptables are none of nf_tables, or some of each.
+      return hasLegacyRules() ? undefined : 1;
+    });
+    return changed;
   }
 }

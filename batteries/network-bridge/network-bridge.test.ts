@@ -183,7 +183,8 @@ test('killed while it makes a bridge, before that is tagged: the next one knows 
 
 test('a bridge is on record before it is made', async () => {
   let recorded = '';
-  const running = vi.spyOn(hostLinks(), 'run').mockImplementationOnce(async () => {
+  const running = vi.spyOn(hostLinks(), 'run').mockResolvedValue();
+  running.mockImplementationOnce(async () => {
     recorded = readFileSync(join(stateDir, 'networks.journal'), 'utf8');
   });
   await createNetwork();
@@ -397,6 +398,41 @@ function memberOf(link: string) {
   const { index: _, master, ...state } = linkState(link) ?? { index: 0, master: 0 };
   return master === linkState(device)?.index ? state : 'elsewhere';
 }
+
+test.each<[string, () => unknown]>([
+  ['IPv6 is switched off on it', () => writeSysctl(`ipv6/conf/${device}/disable_ipv6`, '1')],
+  ['its link-local address is taken', () => ip('address', 'delete', 'fe80::1/64', 'dev', device)],
+])('a bridge of an IPv6 network is made anew: %s', async (_, damage) => {
+  unwatched.mockRestore();
+  await createNetwork({}, true);
+  await damage();
+  const addresses = async () =>
+    (await ip('-o', 'address', 'show', 'dev', device)).stdout.match(/[\da-f.:]+\/\d+/g)?.sort();
+  await expect.poll(addresses).toEqual([`${block}.1/24`, 'fd00:90::1/64', 'fe80::1/64']);
+});
+
+test('a bridge that cannot be made anew does not keep the others from it', async () => {
+  unwatched.mockRestore();
+  await createNetwork();
+  await driver.handlers().CreateNetwork(
+    {
+      NetworkID: 'n2',
+      Options: { 'com.docker.network.generic': { 'com.docker.network.bridge.name': otherDevice } },
+      IPv4Data: [
+        { Pool: `${block.replace('10.90', '10.91')}.0/24`, Gateway: `${block.replace('10.90', '10.91')}.1/24` },
+      ],
+      IPv6Data: [],
+    },
+    context,
+  );
+  // The first one is another engine's by now.
+  await ip('link', 'set', device, 'alias', 'cleat:another');
+  await ip('address', 'flush', 'dev', device);
+  await ip('link', 'delete', otherDevice);
+  await expect.poll(() => linkFacts(otherDevice)).toMatchObject({ alias: `cleat:unit${tag}`, up: true });
+  expect(await linkFacts(device)).toMatchObject({ alias: 'cleat:another', addresses: [] });
+  await driver.handlers().DeleteNetwork({ NetworkID: 'n2' }, context);
+});
 
 test('an interface that somebody takes off its bridge does not come back without what keeps containers apart', async () => {
   unwatched.mockRestore();

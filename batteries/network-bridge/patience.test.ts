@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { Patience } from './patience.js';
+import { longestMs, Patience } from './patience.js';
 
 test('a thing that is damaged again and again is put right less and less often, until there was peace', () => {
   let now = 0;
-  const patience = new Patience(() => now);
+  const patience = new Patience(longestMs.links, () => now);
   const pauses: number[] = [];
   for (let times = 0; times < 12; times++) {
     expect(patience.isDue('vethx')).toBe(true);

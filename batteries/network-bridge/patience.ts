@@ -1,8 +1,10 @@
 import { Backoff } from '@cleat/protocol/async/backoff';
 
+/** The longest intervals. Rules keep networks apart, and cost a process or two: they are made anew more often. */
+export const longestMs = { links: 60_000, rules: 10_000 };
 /** So often in a row a thing is put right at once. */
 const atOnce = 3;
-const pauses = { firstMs: 1_000, longestMs: 60_000 };
+const firstMs = 1_000;
 /** Damage after so long a peace is a new matter. */
 const forgottenAfterMs = 5 * 60_000;
 
@@ -19,9 +21,12 @@ interface Quarrel {
  */
 export class Patience {
   readonly #quarrels = new Map<string, Quarrel>();
+  readonly #longestMs: number;
   readonly #now: () => number;
 
-  constructor(now = () => performance.now()) {
+  /** @param longestMs the longest interval */
+  constructor(longestMs: number, now = () => performance.now()) {
+    this.#longestMs = longestMs;
     this.#now = now;
   }
 
@@ -40,7 +45,8 @@ export class Patience {
     for (const [other, { last }] of this.#quarrels) {
       if (now - last > forgottenAfterMs) this.#quarrels.delete(other);
     }
-    const quarrel = this.#quarrels.get(thing) ?? { times: 0, last: now, next: now, backoff: new Backoff(pauses) };
+    const backoff = () => new Backoff({ firstMs, longestMs: this.#longestMs });
+    const quarrel = this.#quarrels.get(thing) ?? { times: 0, last: now, next: now, backoff: backoff() };
     this.#quarrels.set(thing, quarrel);
     quarrel.times += 1;
     quarrel.last = now;
@@ -49,3 +55,7 @@ export class Patience {
     return pause;
   }
 }
+
+/** For the log, where somebody seems to insist. */
+export const insisting = (pauseMs: number) =>
+  pauseMs === 0 ? {} : { again: 'somebody does so again and again', nextTimeAfterSeconds: pauseMs / 1_000 };

@@ -8,9 +8,13 @@ import type { DurableMap } from '@cleat/sdk';
 import { ForwardGuard } from './guard.js';
 import { answering, linkedPorts } from './linked.js';
 import type { BridgeOptions } from './options.js';
+import { insisting, longestMs, Patience } from './patience.js';
 import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 import type { Look } from './watch.js';
 import { Zones } from './zones.js';
+
+/** The engine's own, for {@link Patience}. */
+const table = 'the table';
 
 /** The rules of the firewall, and the kernel's settings, that follow from the networks and endpoints on record. */
 export class BridgeRules {
@@ -24,6 +28,7 @@ export class BridgeRules {
   readonly #log: Logger;
   /** The kernel's settings that are on because of us. */
   readonly #switched = new Set<string>();
+  readonly #patience = new Patience(longestMs.rules);
   readonly #guard: ForwardGuard;
   readonly #zones: Zones;
 
@@ -110,9 +115,9 @@ export class BridgeRules {
   }
 
   async #mend(): Promise<void> {
-    if (await this.firewall?.mend()) {
-      this.#log.warn('rules of the firewall had been removed by somebody else, and were made anew');
-    }
+    if (!this.#patience.isDue(table) || !(await this.firewall?.mend())) return;
+    const pauseMs = this.#patience.spend(table);
+    this.#log.warn('rules of the firewall had been removed by somebody else, and were made anew', insisting(pauseMs));
   }
 
   /** A file of settings that is loaded anew (`sysctl --system`) may well have them off. */
@@ -121,10 +126,14 @@ export class BridgeRules {
       const value = readSysctl(key);
       // With the bridge, its settings are gone.
       if (value === undefined) this.#switched.delete(key);
-      if (value !== '0') continue;
+      if (value !== '0' || !this.#patience.isDue(key)) continue;
+      const pauseMs = this.#patience.spend(key);
       this.#switchOn(key);
       if (!this.#switched.has(key)) continue;
-      this.#log.warn(`net/${key} had been switched off by somebody else, and was switched on again`);
+      this.#log.warn(
+        `net/${key} had been switched off by somebody else, and was switched on again`,
+        insisting(pauseMs),
+      );
     }
   }
 

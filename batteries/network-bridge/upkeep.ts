@@ -11,7 +11,7 @@ import { ensureBridge, ownBridges, removeBridge } from './device.js';
 import { linkedPorts } from './linked.js';
 import { putOnBridge } from './links.js';
 import { Members, type Stray } from './members.js';
-import { Patience } from './patience.js';
+import { insisting, longestMs, Patience } from './patience.js';
 import type { HostPorts } from './ports.js';
 import type { BridgeRules } from './rules.js';
 import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
@@ -36,7 +36,7 @@ export class Upkeep {
   readonly #parts: Parts;
   readonly #watch: HostWatch;
   readonly #members: Members;
-  readonly #patience = new Patience();
+  readonly #patience = new Patience(longestMs.links);
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -120,14 +120,14 @@ export class Upkeep {
         .values()
         .filter((network) => !network.making && isDamaged(network, host, isUp) && this.#patience.isDue(network.bridge));
     if (damaged().length === 0) return;
-    await mutex.run(async () => {
-      for (const network of damaged()) {
+    await mutex.run(() =>
+      eachOf(damaged(), async (network) => {
         const pauseMs = this.#patience.spend(network.bridge);
         await this.remake(network);
         const { bridge } = network;
         log.warn('a bridge had been changed by somebody else, and was made anew', { bridge, ...insisting(pauseMs) });
-      }
-    });
+      }),
+    );
   }
 
   /** Somebody took containers' interfaces off their bridge, or set them down. */
@@ -135,11 +135,7 @@ export class Upkeep {
     const { mutex } = this.#parts;
     const strays = () => this.#members.strays().filter(({ endpoint }) => this.#patience.isDue(endpoint.hostLink));
     if (strays().length === 0) return;
-    await mutex.run(async () => {
-      const failures: unknown[] = [];
-      for (const stray of strays()) await this.#putBack(stray).catch((error: unknown) => failures.push(error));
-      if (failures.length > 0) throw failures[0];
-    });
+    await mutex.run(() => eachOf(strays(), (stray) => this.#putBack(stray)));
   }
 
   async #putBack({ endpoint, network, found }: Stray): Promise<void> {
@@ -176,6 +172,9 @@ export class Upkeep {
   }
 }
 
-/** For the log, where somebody seems to insist. */
-const insisting = (pauseMs: number) =>
-  pauseMs === 0 ? {} : { again: 'somebody does so again and again', nextTimeAfterSeconds: pauseMs / 1_000 };
+/** One after the other, each of them. @throws the first failure, after the last one */
+async function eachOf<T>(things: readonly T[], work: (thing: T) => Promise<void>): Promise<void> {
+  const failures: unknown[] = [];
+  for (const thing of things) await work(thing).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
