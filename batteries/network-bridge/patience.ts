@@ -2,8 +2,8 @@ import { Backoff } from '@cleat/protocol/async/backoff';
 
 /** The longest intervals. Rules keep networks apart, and cost a process or two: they are made anew more often. */
 export const longestMs = { links: 60_000, rules: 10_000 };
-/** So often in a row a thing is put right at once. */
-const atOnce = 3;
+/** So often in a row a thing is put right at once: an administrator may load a firewall's rules a few times. */
+const atOnce = 10;
 const firstMs = 1_000;
 /** Damage after so long a peace is a new matter. */
 const forgottenAfterMs = 5 * 60_000;
