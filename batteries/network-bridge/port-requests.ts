@@ -1,9 +1,10 @@
 import type { GatewayModes, Protocol, PublishedPort } from '@cleat/linux/firewall/ruleset';
-import { formatAddress, parseAddress } from '@cleat/protocol/cidr';
+import { addressBytes, formatAddress, parseAddress } from '@cleat/protocol/cidr';
 import { invalidParameter } from '@cleat/protocol/errors';
 import type { PortBinding } from '@cleat/protocol/kinds/network';
 import type { Family } from './state.js';
 
+export const protocolNumber: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 export const protocols: Readonly<Record<number, Protocol>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 const unspecified = new Set(['0.0.0.0', '::']);
 
@@ -25,7 +26,8 @@ export interface PortRequest {
 }
 
 /**
- * Bindings that differ in nothing but the host's address get the same port there, as libnetwork has it.
+ * Bindings that differ in nothing but the host's address get the same port there, as libnetwork has it. Those that leave
+ * no choice come first, so that a range does not take what another binding names.
  * @param six whether the host has IPv6
  * @param families of the host's addresses that count
  * @throws InvalidParameter
@@ -39,14 +41,44 @@ export function readPortRequests(
   const requests = new Map<string, PortRequest>();
   for (const binding of bindings) {
     const protocol = protocolOf(binding.Proto);
-    const { Port, HostPort: from = 0, HostPortEnd = 0, HostIP = '' } = binding;
-    const key = [protocol, Port, from, HostPortEnd].join(' ');
+    const { Port: containerPort, HostPort: from = 0, HostPortEnd = 0, HostIP = '' } = binding;
+    const range = { protocol, containerPort, from, to: Math.max(from, HostPortEnd) };
     const targets = targetsOf(protocol, HostIP, to, six).filter(({ hostIp }) => families.includes(familyOf(hostIp)));
-    const known = requests.get(key);
-    if (known) known.targets.push(...targets);
-    else requests.set(key, { protocol, containerPort: Port, targets, from, to: Math.max(from, HostPortEnd) });
+    for (const target of targets) requestFor(requests, range, target.hostIp).targets.push(target);
   }
-  return [...requests.values()].filter(({ targets }) => targets.length > 0);
+  const sorted = [...requests.values()].sort(
+    (a, b) =>
+      Number(isRange(a)) - Number(isRange(b)) ||
+      a.containerPort - b.containerPort ||
+      protocolNumber[a.protocol] - protocolNumber[b.protocol] ||
+      a.from - b.from ||
+      a.to - b.to,
+  );
+  for (const { targets } of sorted) targets.sort((a, b) => compareAddresses(a.hostIp, b.hostIp));
+  return sorted;
+}
+
+/** The same binding twice is two requests: one port cannot be had twice. */
+function requestFor(
+  requests: Map<string, PortRequest>,
+  range: Omit<PortRequest, 'targets'>,
+  hostIp: string,
+): PortRequest {
+  for (let copy = 0; ; copy++) {
+    const key = [range.protocol, range.containerPort, range.from, range.to, copy].join(' ');
+    const known = requests.get(key);
+    if (known?.targets.some((target) => target.hostIp === hostIp)) continue;
+    const request = known ?? { ...range, targets: [] };
+    requests.set(key, request);
+    return request;
+  }
+}
+
+const isRange = ({ from, to }: PortRequest): boolean => from === 0 || from !== to;
+
+function compareAddresses(a: string, b: string): number {
+  const [one, other] = [addressBytes(a), addressBytes(b)];
+  return one.length - other.length || Buffer.compare(one, other);
 }
 
 /**
@@ -55,11 +87,13 @@ export function readPortRequests(
  */
 export function routedPorts(
   bindings: readonly PortBinding[],
-  { ip, ip6 }: Pick<PortTarget, 'ip' | 'ip6'>,
+  { ip, ip6, hostIp: hostDefault }: PortTarget,
   { modes = {} }: { modes?: GatewayModes },
 ): PublishedPort[] {
   const ports = new Map<string, PublishedPort>();
-  for (const { Proto, Port: containerPort, HostIP = '' } of bindings) {
+  for (const { Proto, Port: containerPort, HostIP } of bindings) {
+    // A network that publishes on an address of one family opens nothing of the other.
+    const asked = HostIP || (hostDefault === '0.0.0.0' ? '' : hostDefault);
     const protocol = protocolOf(Proto);
     for (const [containerIp, hostIp] of [
       [ip, '0.0.0.0'],
@@ -67,7 +101,7 @@ export function routedPorts(
     ] as const) {
       const family = familyOf(hostIp);
       if (!containerIp || modes[family] !== 'routed') continue;
-      if (HostIP && familyOf(canonical(HostIP)) !== family) continue;
+      if (asked && familyOf(canonical(asked)) !== family) continue;
       const port = { protocol, hostIp, hostPort: 0, containerIp, containerPort, direct: true as const };
       ports.set(`${family} ${protocol} ${containerPort}`, port);
     }

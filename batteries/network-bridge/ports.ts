@@ -1,4 +1,5 @@
-import type { Protocol, PublishedPort } from '@cleat/linux/firewall/ruleset';
+import { setImmediate } from 'node:timers/promises';
+import type { PublishedPort } from '@cleat/linux/firewall/ruleset';
 import { hasIPv6, readSysctl } from '@cleat/linux/net/facts';
 import { reservePort } from '@cleat/linux/net/reserve';
 import { CleatError, conflict, isClass } from '@cleat/protocol/errors';
@@ -8,7 +9,6 @@ import { keyOf } from './proxy/messages.js';
 import type { PortProxy } from './proxy/proxy.js';
 import type { Family } from './state.js';
 
-export const protocolNumber: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 const unspecified = new Set(['0.0.0.0', '::']);
 const defaultRange: readonly [number, number] = [32768, 60999];
 
@@ -22,17 +22,24 @@ interface Held {
  * and any other process, never believe that they have the same one: one that is only bound, or the proxy's.
  */
 export class HostPorts {
-  readonly #proxy: PortProxy;
+  readonly #proxy: Pick<PortProxy, 'open' | 'close'>;
   readonly #held = new Map<string, Held>();
+  readonly #reserved: () => string;
   #cursor = 0;
 
-  constructor(proxy: PortProxy) {
+  /** @param reserved ports that the operator keeps from being chosen, as the kernel writes them: `8080,9148-9150` */
+  constructor(
+    proxy: Pick<PortProxy, 'open' | 'close'>,
+    reserved = () => readSysctl('ipv4/ip_local_reserved_ports') ?? '',
+  ) {
     this.#proxy = proxy;
+    this.#reserved = reserved;
   }
 
   /**
    * Chooses and holds ports for all bindings, or for none.
-   * @throws Conflict `Bind for 0.0.0.0:80 failed: port is already allocated`, InvalidParameter
+   * @throws Conflict `Bind for 0.0.0.0:80 failed: port is already allocated`, InvalidParameter, System for an address that
+   * the host does not have
    */
   async allocate(
     bindings: readonly PortBinding[],
@@ -93,6 +100,8 @@ export class HostPorts {
         if (!isClass(error, 'Conflict')) throw error;
         last = error;
       }
+      // However many are taken, everybody else goes on meanwhile.
+      await setImmediate();
     }
     throw last ?? conflict('all ports are allocated');
   }
@@ -130,12 +139,17 @@ export class HostPorts {
     }
   }
 
-  /** The kernel's range for ports that nobody chose, from where we stopped the last time. */
+  /**
+   * The kernel's range for ports that nobody chose, from where we stopped the last time, without those that the operator
+   * keeps from such a choice.
+   */
   *#ephemeral(): Generator<number> {
     const [first, last] = ephemeralRange();
+    const reserved = readPortRanges(this.#reserved());
     for (let tries = 0; tries <= last - first; tries++) {
       this.#cursor = this.#cursor < first || this.#cursor >= last ? first : this.#cursor + 1;
-      yield this.#cursor;
+      const port = this.#cursor;
+      if (!reserved.some(([from, to]) => port >= from && port <= to)) yield port;
     }
   }
 }
@@ -148,6 +162,9 @@ function ephemeralRange(): readonly [number, number] {
   const [first, last] = (readSysctl('ipv4/ip_local_port_range') ?? '').split(/\s+/).map(Number);
   return first && last ? [first, last] : defaultRange;
 }
+
+const readPortRanges = (text: string): [number, number][] =>
+  [...text.matchAll(/(\d+)(?:-(\d+))?/g)].map(([, from, to]) => [Number(from), Number(to ?? from)]);
 
 function clash(a: PublishedPort, b: PublishedPort): boolean {
   if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;

@@ -57,9 +57,11 @@ export class Publisher {
     const had = before.gatewayFor ?? (before.ports.length > 0 ? families : undefined);
     const kept = await this.#close(before, wanted);
     const missing = wanted.filter((family) => !had?.includes(family) && network.modes?.[family] !== 'routed');
+    const to = { ...kept, hostIp: network.hostIp };
+    // In the order in which Docker shows them.
     const added = [
-      ...(had === undefined ? routedPorts(bindings, kept, network) : []),
-      ...(await this.#parts.ports.allocate(bindings, { ...kept, hostIp: network.hostIp }, missing)),
+      ...(await this.#parts.ports.allocate(bindings, to, missing)),
+      ...(had === undefined ? routedPorts(bindings, to, network) : []),
     ];
     // On record first: if the whole table is made anew meanwhile, these ports must be in it.
     this.#parts.endpoints.set(id, { ...kept, gatewayFor: wanted, ports: [...kept.ports, ...added] });

@@ -8,7 +8,8 @@ import { bindPort } from '../syscall/socket.js';
  * Holds a port of the host, so that nobody else takes a port whose packets the kernel sends to a container.
  * @param address `0.0.0.0` and `::` stand for all
  * @returns a function that frees the port
- * @throws Conflict `failed to bind host port 0.0.0.0:80/tcp: address already in use`; System for other reasons
+ * @throws Conflict `failed to bind host port 0.0.0.0:80/tcp: address already in use`; System for other reasons, for which
+ * another port would be refused, too
  */
 export function reservePort(protocol: 'tcp' | 'udp' | 'sctp', address: string, port: number): () => void {
   const bytes = addressBytes(address);
@@ -22,12 +23,9 @@ export function reservePort(protocol: 'tcp' | 'udp' | 'sctp', address: string, p
       const why = `this kernel has no ${protocol.toUpperCase()} (module ${protocol})`;
       throw systemError(`failed to bind host port ${host}:${port}/${protocol}: protocol not supported: ${why}`);
     }
-    const reasons: Record<string, string> = {
-      EADDRINUSE: 'address already in use',
-      EADDRNOTAVAIL: 'cannot assign requested address',
-    };
-    const reason = reasons[errno ?? ''];
-    if (!reason) throw error;
-    throw conflict(`failed to bind host port ${host}:${port}/${protocol}: ${reason}`, { cause: error });
+    const failed = `failed to bind host port ${host}:${port}/${protocol}`;
+    if (errno === 'EADDRNOTAVAIL') throw systemError(`${failed}: cannot assign requested address`, { cause: error });
+    if (errno !== 'EADDRINUSE') throw error;
+    throw conflict(`${failed}: address already in use`, { cause: error });
   }
 }

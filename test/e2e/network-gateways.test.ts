@@ -103,10 +103,15 @@ describe('a container’s own addresses, from another host', () => {
     ]);
     expect(await ports('cc')).toEqual({
       '80/tcp': [
-        { HostIp: '::', HostPort: '' },
         { HostIp: '0.0.0.0', HostPort: String(port) },
+        { HostIp: '::', HostPort: '' },
       ],
     });
+    const [row] = JSON.parse((await engine.api('GET', '/v1.48/containers/json')).body);
+    expect(row.Ports).toEqual([
+      { IP: '::', PrivatePort: 80, Type: 'tcp' },
+      { IP: '0.0.0.0', PrivatePort: 80, PublicPort: port, Type: 'tcp' },
+    ]);
     expect(await stranger.fetched(stranger.here.four, port)).toBe('served');
   });
 

@@ -61,7 +61,8 @@ export class PortProxy {
   }
 
   /**
-   * @throws Conflict `failed to bind host port [::]:80/tcp: address already in use`; Unavailable without the process
+   * @throws Conflict `failed to bind host port [::]:80/tcp: address already in use`; System for other reasons;
+   * Unavailable without the process
    */
   async open(port: PublishedPort): Promise<void> {
     clearTimeout(this.#idle);
@@ -166,5 +167,5 @@ export class PortProxy {
 function reworded(error: Error, { protocol, hostIp, hostPort }: PublishedPort): Error {
   const reason = reasons[error.message];
   const text = `failed to bind host port [${hostIp}]:${hostPort}/${protocol}: ${reason ?? error.message}`;
-  return reason ? conflict(text, { cause: error }) : systemError(text, { cause: error });
+  return error.message === 'EADDRINUSE' ? conflict(text, { cause: error }) : systemError(text, { cause: error });
 }

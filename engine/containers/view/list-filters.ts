@@ -16,6 +16,7 @@ import type { Context } from '../context.js';
 import type { Container } from '../state/container.js';
 import { isRunning } from '../state/life.js';
 import { isVolume } from '../state/record.js';
+import { portList } from './port-list.js';
 
 /** The filters of `docker ps` (moby `daemon/list.go`). On Linux every `isolation` matches (`daemon/list_unix.go`). */
 const accepted = [
@@ -54,8 +55,7 @@ export function compileFilters(
     byPosition(context, filters),
     byVolume(filters),
     byNetwork(context, filters),
-    byPort('expose', filters),
-    byPort('publish', filters),
+    byPort(filters),
   ];
   // Cleat has no swarm, so nothing is a task.
   const tasksOnly = booleanFilter(filters, 'is-task') === true;
@@ -172,23 +172,37 @@ function modeNetwork(context: Pick<Context, 'networks'>, mode = 'default'): stri
   return mode === 'default' ? context.networks.defaultNetwork : mode;
 }
 
-/** `expose` and `publish` take `80`, `80/tcp`, `8000-8010` or `8000-8010/udp`. */
-function byPort(name: 'expose' | 'publish', filters: Filters): Test {
-  const wanted = filterValues(filters, name)?.map((value) => {
-    const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
-    if (!match) throw invalidParameter(`error while looking up for ${name} ${value}: ${goSyntax('ParseUint', value)}`);
-    const from = Number(match[1]);
-    return { from, to: match[2] ? Number(match[2]) : from, protocol: match[3] ?? 'tcp' };
+/** `expose` and `publish`: ports that a running container has; with both, one of either is enough. */
+function byPort(filters: Filters): Test {
+  const exposed = portRanges('expose', filters);
+  const published = portRanges('publish', filters);
+  if (!exposed && !published) return () => true;
+  const within = (ranges: PortRange[] | undefined, port: number, type: string): boolean =>
+    (ranges ?? []).some(({ from, to, protocol }) => protocol === type && port >= from && port <= to);
+  return (_, { ports }) =>
+    portList(ports).some(
+      ({ PrivatePort, PublicPort = 0, Type }) =>
+        within(exposed, PrivatePort, Type) || within(published, PublicPort, Type),
+    );
+}
+
+interface PortRange {
+  from: number;
+  to: number;
+  protocol: string;
+}
+
+/** `80`, `80/tcp`, `8000-8010` or `8000-8010/udp`. @throws InvalidParameter */
+function portRanges(name: 'expose' | 'publish', filters: Filters): PortRange[] | undefined {
+  return filterValues(filters, name)?.map((value) => {
+    const refused = (why: string) => invalidParameter(`error while looking up for ${name} ${value}: ${why}`);
+    const [, first = '', last = first, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(value) ?? [];
+    if (first === '') throw refused(goSyntax('ParseUint', value));
+    const [from, to] = [Number(first), Number(last)];
+    if (Math.max(from, to) > 65535) {
+      throw refused(`strconv.ParseUint: parsing ${JSON.stringify(from > 65535 ? first : last)}: value out of range`);
+    }
+    if (to < from) throw refused(`invalid port range: ${value}`);
+    return { from, to, protocol: protocol.toLowerCase() };
   });
-  if (!wanted) return () => true;
-  const hit = (port: number, protocol: string): boolean =>
-    wanted.some((range) => range.protocol === protocol && port >= range.from && port <= range.to);
-  return ({ record }, sandbox) => {
-    const keys = name === 'expose' ? Object.keys(record.config.ExposedPorts ?? {}) : Object.keys(sandbox.ports);
-    return keys.some((key) => {
-      const [number = '', protocol = 'tcp'] = key.split('/');
-      if (name === 'expose') return hit(Number(number), protocol);
-      return (sandbox.ports[key] ?? []).some((binding) => hit(Number(binding.HostPort), protocol));
-    });
-  };
 }

@@ -1,4 +1,4 @@
-import type { ContainerSummary, Port, PortMap } from '@cleat/protocol/api/container';
+import type { ContainerSummary } from '@cleat/protocol/api/container';
 import type { SandboxSettings } from '../../networks/service.js';
 import { parseTime } from '../../time.js';
 import type { Context } from '../context.js';
@@ -8,6 +8,7 @@ import { isRunning } from '../state/life.js';
 import { apiState, mountPoint } from './inspect.js';
 import { compileFilters } from './list-filters.js';
 import { listedNetworks } from './networks.js';
+import { portList } from './port-list.js';
 import { statusText } from './status-text.js';
 
 /**
@@ -94,18 +95,4 @@ function summary(context: Pick<Context, 'registry'>, container: Container, sandb
 function commandText(path: string, args: readonly string[]): string {
   if (args.length === 0) return path;
   return [path, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
-}
-
-/** Published and merely exposed ports, lowest container port first. */
-export function portList(ports: PortMap): Port[] {
-  const list: Port[] = [];
-  for (const [key, bindings] of Object.entries(ports)) {
-    const [number = '0', protocol = 'tcp'] = key.split('/');
-    const port = { PrivatePort: Number(number), Type: protocol };
-    if (!bindings || bindings.length === 0) list.push(port);
-    for (const binding of bindings ?? []) {
-      list.push({ ...(binding.HostIp && { IP: binding.HostIp }), ...port, PublicPort: Number(binding.HostPort ?? 0) });
-    }
-  }
-  return list.sort((a, b) => a.PrivatePort - b.PrivatePort || (a.PublicPort ?? 0) - (b.PublicPort ?? 0));
 }
