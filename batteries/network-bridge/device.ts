@@ -31,8 +31,10 @@ export async function ensureBridge(
 ): Promise<boolean> {
   const { bridge } = record;
   const facts = interfaceNames().has(bridge) ? await linkFacts(bridge) : undefined;
-  // It may be another's that took the name meanwhile; ours has the address that we gave it.
-  const halfMade = facts?.alias === '' && record.making && facts.mac === bridgeMac(engineId, record.id);
+  // An engine was killed before it tagged the bridge, also while it made anew the one of an old network. It may be another's
+  // that took the name meanwhile; ours has the address that we gave it.
+  const halfMade =
+    facts?.alias === '' && (record.making || record.owned) && facts.mac === bridgeMac(engineId, record.id);
   if (halfMade) await removeBridge(bridge, links);
   if (!facts || halfMade) {
     begin();

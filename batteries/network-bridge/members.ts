@@ -1,6 +1,7 @@
 import { LinkChanges } from '@cleat/linux/net/link-changes';
 import { type LinkState, linkStates } from '@cleat/linux/syscall/route-links';
 import type { DurableMap } from '@cleat/sdk';
+import { Identities } from './identities.js';
 import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 
 /** An interface of a container that is not as it was put on its bridge. */
@@ -9,6 +10,8 @@ export interface Stray {
   readonly network: NetworkRecord;
   /** The difference, for the log: `set down`. */
   readonly found: string;
+  /** The name that it has by now; absent: its own. */
+  readonly otherName?: string;
 }
 
 /**
@@ -21,6 +24,7 @@ export class Members {
   /** Endpoints whose interface is being made. */
   readonly #joining: ReadonlySet<string>;
   readonly #changes = new LinkChanges();
+  readonly #identities = new Identities();
   /** Names of interfaces that were not yet as they should be. */
   #suspects = new Set<string>();
 
@@ -34,34 +38,55 @@ export class Members {
     this.#joining = joining;
   }
 
+  /** Interfaces are recognised from now on. @throws System */
+  listen(): void {
+    this.#changes.listen();
+  }
+
   /** @throws System */
   strays(): Stray[] {
-    const changed = this.#changes.take();
-    if (changed?.size === 0 && this.#suspects.size === 0) return [];
-    const asked = this.#endpoints
-      .values()
-      .filter(({ hostLink }) => !changed || changed.has(hostLink) || this.#suspects.has(hostLink))
+    const changes = this.#changes.take();
+    if (changes?.length === 0 && this.#suspects.size === 0) return [];
+    const all = this.#endpoints.values();
+    if (changes) this.#identities.follow(changes, new Map(all.map((endpoint) => [endpoint.hostLink, endpoint])));
+    else this.#identities.prune((id) => this.#endpoints.get(id) !== undefined);
+    const changed = changes && new Set(changes.map(({ name }) => name));
+    const nameOf = ({ id, hostLink }: EndpointRecord) => this.#identities.otherName(id) ?? hostLink;
+    const asked = all
+      .filter((endpoint) => !changed || changed.has(nameOf(endpoint)) || this.#suspects.has(endpoint.hostLink))
       .flatMap((endpoint) => {
         const network = this.#networks.get(endpoint.networkId);
         return network ? [{ endpoint, network }] : [];
       });
-    const names = asked.flatMap(({ endpoint, network }) => [endpoint.hostLink, network.bridge]);
+    const names = asked.flatMap(({ endpoint, network }) => [nameOf(endpoint), network.bridge]);
     const states = asked.length > 0 ? linkStates(new Set(names)) : new Map<string, LinkState>();
     const suspects = new Set<string>();
     const strays: Stray[] = [];
     for (const { endpoint, network } of asked) {
-      const link = states.get(endpoint.hostLink);
+      const otherName = this.#identities.otherName(endpoint.id);
+      const link = states.get(nameOf(endpoint));
       // It goes with its container.
       if (!link) continue;
+      if (!changes && !otherName) this.#identities.see(endpoint.id, link.index);
       const bridge = states.get(network.bridge);
-      const found = amiss(link, bridge, network);
+      const found = otherName ? `renamed to ${otherName}` : amiss(link, bridge, network);
       if (!found) continue;
       suspects.add(endpoint.hostLink);
       // Where the bridge itself is gone, that is put right first, by us or by its owner.
-      if (bridge && !this.#joining.has(endpoint.id)) strays.push({ endpoint, network, found });
+      if (bridge && !this.#joining.has(endpoint.id)) strays.push({ endpoint, network, found, otherName });
     }
     this.#suspects = suspects;
     return strays;
+  }
+
+  /**
+   * Endpoints on record whose interface somebody has deleted; each is told once. When its container has ended, an
+   * endpoint is deleted soon.
+   */
+  takeLost(): EndpointRecord[] {
+    return this.#identities
+      .takeLost((id) => this.#endpoints.get(id) !== undefined)
+      .flatMap((id) => this.#endpoints.get(id) ?? []);
   }
 
   close(): void {

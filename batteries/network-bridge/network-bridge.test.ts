@@ -158,28 +158,34 @@ test('a driver that was killed knows everything again, and makes anew what a reb
   expect((await run('nft', ['list', 'table', 'inet', `cleat_unit${tag}`])).code).not.toBe(0);
 });
 
-test('killed while it makes a bridge, before that is tagged: the next one knows that it is its own', async () => {
-  await createNetwork();
-  const { mac } = (await linkFacts(device)) ?? {};
-  await driver.close();
-  const journal = join(stateDir, 'networks.journal');
-  const [, record] = JSON.parse(readFileSync(journal, 'utf8').trim().split('\n').at(-1) ?? '') as [string, object];
-  writeFileSync(journal, `${JSON.stringify(['n1', { ...record, making: true }])}\n`);
-  for (const address of [mac, '02:00:00:00:00:01']) {
-    await run('ip', ['link', 'delete', device]);
-    await run('ip', ['link', 'add', 'name', device, 'address', address ?? '', 'type', 'bridge']);
-    driver = open();
-    await driver.restore();
-    const { alias, addresses } = (await linkFacts(device)) ?? {};
-    // The other is somebody else's who took the name.
-    expect({ alias, addresses }).toEqual(
-      address === mac ? { alias: `cleat:unit${tag}`, addresses: [`${block}.1/24`] } : { alias: '', addresses: [] },
-    );
+test.each([
+  ['for the first time', true],
+  ['anew', undefined],
+])(
+  'killed while it makes a bridge %s, before that is tagged: the next one knows that it is its own',
+  async (_, making) => {
+    await createNetwork();
+    const { mac } = (await linkFacts(device)) ?? {};
     await driver.close();
-    writeFileSync(journal, `${JSON.stringify(['n1', { ...record, making: true }])}\n`);
-  }
-  driver = open();
-});
+    const journal = join(stateDir, 'networks.journal');
+    const [, record] = JSON.parse(readFileSync(journal, 'utf8').trim().split('\n').at(-1) ?? '') as [string, object];
+    writeFileSync(journal, `${JSON.stringify(['n1', { ...record, making }])}\n`);
+    for (const address of [mac, '02:00:00:00:00:01']) {
+      await run('ip', ['link', 'delete', device]);
+      await run('ip', ['link', 'add', 'name', device, 'address', address ?? '', 'type', 'bridge']);
+      driver = open();
+      await driver.restore();
+      const { alias, addresses } = (await linkFacts(device)) ?? {};
+      // The other is somebody else's who took the name.
+      expect({ alias, addresses }).toEqual(
+        address === mac ? { alias: `cleat:unit${tag}`, addresses: [`${block}.1/24`] } : { alias: '', addresses: [] },
+      );
+      await driver.close();
+      writeFileSync(journal, `${JSON.stringify(['n1', { ...record, making }])}\n`);
+    }
+    driver = open();
+  },
+);
 
 test('a bridge is on record before it is made', async () => {
   let recorded = '';
@@ -342,6 +348,10 @@ test.each<[string, (link: string) => Promise<unknown>]>([
   ['the bridge is set down', () => ip('link', 'set', device, 'down')],
   ['the bridge loses its address', () => ip('address', 'flush', 'dev', device)],
   ["a container's interface is taken off the bridge", (link) => ip('link', 'set', link, 'nomaster')],
+  [
+    "a container's interface is renamed",
+    (link) => ip('link', 'set', link, 'down', 'name', otherDevice).then(() => ip('link', 'set', otherDevice, 'up')),
+  ],
   ["a container's interface is set down", (link) => ip('link', 'set', link, 'down')],
   [
     "a setting of a container's interface is changed",

@@ -73,7 +73,9 @@ export class Upkeep {
   async applyRules(networks: readonly NetworkRecord[] = this.#parts.networks.values()): Promise<void> {
     const { rules } = this.#parts;
     await rules.apply(networks);
-    if (networks.length > 0) this.#watch.start();
+    if (networks.length === 0) return;
+    this.#members.listen();
+    this.#watch.start();
   }
 
   /** The bridge as it was, with the interfaces of containers that run. @throws NotFound for a borrowed one that is gone */
@@ -134,11 +136,23 @@ export class Upkeep {
   async #mendMembers(): Promise<void> {
     const { mutex } = this.#parts;
     const strays = () => this.#members.strays().filter(({ endpoint }) => this.#patience.isDue(endpoint.hostLink));
+    this.#tellLost();
     if (strays().length === 0) return;
     await mutex.run(() => eachOf(strays(), (stray) => this.#putBack(stray)));
   }
 
-  async #putBack({ endpoint, network, found }: Stray): Promise<void> {
+  /** A new one would need the container's addresses and routes in it, which are not the driver's business. */
+  #tellLost(): void {
+    const { networks, log } = this.#parts;
+    for (const { networkId, hostLink, ip, ip6 } of this.#members.takeLost()) {
+      log.warn(
+        "a container's interface had been deleted by somebody else: disconnect it from its network and connect it again, or restart it",
+        { interface: hostLink, network: networkId, bridge: networks.get(networkId)?.bridge, address: ip || ip6 },
+      );
+    }
+  }
+
+  async #putBack({ endpoint, network, found, otherName }: Stray): Promise<void> {
     const { links, log } = this.#parts;
     const { hostLink } = endpoint;
     const pauseMs = this.#patience.spend(hostLink);
@@ -146,10 +160,14 @@ export class Upkeep {
     links.forget();
     try {
       const fitted = await this.#fitted(network);
-      await links.run([...fitted(hostLink), ...putOnBridge(network, hostLink)]);
+      // Before Linux 6.2 an interface must be down for that.
+      const renaming = otherName
+        ? [`link set dev ${otherName} down`, `link set dev ${otherName} name ${hostLink}`]
+        : [];
+      await links.run([...renaming, ...fitted(hostLink), ...putOnBridge(network, hostLink)]);
     } catch (error) {
       // It went with its container meanwhile.
-      if (!linkState(hostLink)) return;
+      if (!linkState(otherName ?? hostLink)) return;
       throw error;
     }
     log.warn("a container's interface had been changed by somebody else, and was put back on its bridge", {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from '../process/run.js';
 import { linkState } from '../syscall/route-links.js';
-import { LinkChanges } from './link-changes.js';
+import { type LinkChange, LinkChanges } from './link-changes.js';
 import { HostLinks } from './links.js';
 
 const suffix = randomBytes(3).toString('hex');
@@ -10,8 +10,8 @@ const [bridge, outer, inner] = [`tc${suffix}`, `tc${suffix}a`, `tc${suffix}b`];
 let links: HostLinks;
 let changes: LinkChanges;
 /** Others use this host, too. */
-const own = (names: ReadonlySet<string> | undefined) =>
-  names && [...names].filter((name) => name.startsWith(bridge)).sort();
+const own = (told: readonly LinkChange[] | undefined) =>
+  told && [...new Set(told.map(({ name }) => name))].filter((name) => name.startsWith(bridge)).sort();
 
 beforeEach(async () => {
   links = new HostLinks();
@@ -54,6 +54,21 @@ test('interfaces that others change are told, and how they are by then', async (
   await links.remove(outer);
   expect(own(changes.take())).toContain(outer);
   expect(linkState(outer)).toBeUndefined();
+});
+
+test('an interface keeps its number when it is renamed; it is gone when it is removed, not when it leaves its bridge', async () => {
+  changes.take();
+  const { index = 0 } = linkState(outer) ?? {};
+  const told = () => (changes.take() ?? []).filter((change) => change.index === index);
+  await links.run([`link set ${outer} nomaster`]);
+  expect(told().filter(({ name, gone }) => gone || name !== outer)).toEqual([]);
+  const renamed = `${outer}x`;
+  await links.run([`link set ${outer} down name ${renamed}`]);
+  expect(told().at(-1)).toEqual({ index, name: renamed, gone: false });
+  await links.run([`link set ${renamed} name ${outer}`, `link set ${outer} up`]);
+  expect(told().at(-1)).toEqual({ index, name: outer, gone: false });
+  await links.remove(outer);
+  expect(told().at(-1)).toEqual({ index, name: outer, gone: true });
 });
 
 test('where more change than the kernel keeps, any may have changed', async () => {

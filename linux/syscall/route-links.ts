@@ -35,6 +35,7 @@ const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;
 const RTEXT_FILTER_SKIP_STATS = 8;
+const AF_BRIDGE = 7;
 const IFF_UP = 1;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
@@ -138,13 +139,21 @@ export function openLinkMessages(): number {
 /** Messages beyond that are read the next time. */
 const mostAtOnce = 1_000;
 
+/** An interface as it was right after a change. */
+export interface LinkChange {
+  index: number;
+  name: string;
+  /** Removed, or moved to another namespace. */
+  gone: boolean;
+}
+
 /**
  * Reads the messages that have come, without waiting.
- * @returns names of the interfaces that they are about; undefined when messages were lost
+ * @returns what they are about, in their order; undefined when messages were lost
  * @throws CleatError System
  */
-export function changedLinks(fd: number): Set<string> | undefined {
-  const names = new Set<string>();
+export function changedLinks(fd: number): LinkChange[] | undefined {
+  const changes: LinkChange[] = [];
   const buffer = Buffer.allocUnsafe(8 * 1024);
   let lost = false;
   for (let left = mostAtOnce; left > 0; left--) {
@@ -152,20 +161,23 @@ export function changedLinks(fd: number): Set<string> | undefined {
     if (length === -constants.errno.EAGAIN) break;
     if (length === -constants.errno.ENOBUFS) lost = true;
     else if (length < 0) throw syscallError('recv', 'links', -length);
-    else for (const name of namesIn(buffer.subarray(0, length))) names.add(name);
+    else changes.push(...changesIn(buffer.subarray(0, length)));
   }
-  return lost ? undefined : names;
+  return lost ? undefined : changes;
 }
 
-function* namesIn(datagram: Buffer): Generator<string> {
+function* changesIn(datagram: Buffer): Generator<LinkChange> {
   for (let at = 0; at + HEADER <= datagram.length; ) {
     // The end of a long message may be cut off; its name comes first.
     const length = datagram.readUInt32LE(at);
     if (length < HEADER) return;
     const kind = datagram.readUInt16LE(at + 4);
     if (kind === RTM_NEWLINK || kind === RTM_DELLINK) {
+      const index = datagram.readInt32LE(at + MESSAGE + 4);
       const name = attributesOf(datagram.subarray(at + HEADER, at + length)).get(IFLA_IFNAME);
-      if (name) yield name.toString('utf8').replace(/\0.*$/s, '');
+      // A bridge tells in these words that it has lost a port.
+      const gone = kind === RTM_DELLINK && datagram.readUInt8(at + MESSAGE) !== AF_BRIDGE;
+      if (name) yield { index, name: name.toString('utf8').replace(/\0.*$/s, ''), gone };
     }
     at += aligned(length);
   }
