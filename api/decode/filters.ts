@@ -24,7 +24,7 @@ function decodeValues(values: unknown): string[] {
   if (values === null) return [];
   if (Array.isArray(values)) {
     if (!values.every((item): item is string => typeof item === 'string')) throw invalidParameter('invalid filter');
-    return values;
+    return [...new Set(values)];
   }
   if (typeof values !== 'object' || !Object.values(values).every((flag) => typeof flag === 'boolean')) {
     throw invalidParameter('invalid filter');

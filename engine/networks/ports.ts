@@ -59,6 +59,8 @@ function parseHostPort(text: string): { HostPort: number; HostPortEnd: number } 
   const HostPort = Number(match?.[1] || 0);
   const HostPortEnd = Number(match?.[2] ?? HostPort);
   if (!match || HostPort > 65535 || HostPortEnd > 65535 || HostPortEnd < HostPort) throw invalid(text);
+  // 0 stands for any port, and begins no range.
+  if (HostPort === 0 && HostPortEnd > 0) throw invalid(text);
   return { HostPort, HostPortEnd };
 }
 

@@ -54,7 +54,7 @@ complete -c cleatd -l init-path -r -F -d 'The init to use (default: docker-init 
 complete -c cleatd -l no-new-privileges -d 'Set no-new-privileges for containers by default'
 complete -c cleatd -l userns-remap -x -d 'Users and groups of containers are those of /etc/subuid and /etc/subgid: default, or USER[:GROUP]'
 complete -c cleatd -l seccomp-profile -r -F -d 'Default seccomp profile: a path, builtin or unconfined'
-complete -c cleatd -l bridge -s b -x -d 'Device of the default bridge network (default cleat0); none: no such network'
+complete -c cleatd -l bridge -s b -x -d 'Device of the default bridge network, made if it is missing (default cleat0); none: no such network'
 complete -c cleatd -l allow-direct-routing -d 'Let other hosts reach published ports by the containers\' own addresses'
 complete -c cleatd -l bip -x -d 'The default bridge\'s own address, as 172.30.0.1/16'
 complete -c cleatd -l bip6 -x -d 'The default bridge\'s own IPv6 address, as fd00:30::1/64; needs --ipv6'

@@ -62,8 +62,8 @@ _arguments \
   '*--no-new-privileges[Set no-new-privileges for containers by default]' \
   '*--userns-remap=[Users and groups of containers are those of /etc/subuid and /etc/subgid\: default, or USER\[\:GROUP\]]:userns-remap:' \
   '*--seccomp-profile=[Default seccomp profile\: a path, builtin or unconfined]:seccomp-profile:_files' \
-  '*--bridge=[Device of the default bridge network (default cleat0); none\: no such network]:bridge:' \
-  '*-b+[Device of the default bridge network (default cleat0); none\: no such network]:bridge:' \
+  '*--bridge=[Device of the default bridge network, made if it is missing (default cleat0); none\: no such network]:bridge:' \
+  '*-b+[Device of the default bridge network, made if it is missing (default cleat0); none\: no such network]:bridge:' \
   '*--allow-direct-routing[Let other hosts reach published ports by the containers'\'' own addresses]' \
   '*--bip=[The default bridge'\''s own address, as 172.30.0.1/16]:bip:' \
   '*--bip6=[The default bridge'\''s own IPv6 address, as fd00\:30\:\:1/64; needs --ipv6]:bip6:' \

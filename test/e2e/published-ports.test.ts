@@ -209,6 +209,8 @@ test('a port that cannot be is a mistake of the client’s', async () => {
     ['invalid port specification: "70000"', { HostConfig: { PortBindings: { '70000/tcp': [{ HostPort: '9' }] } } }],
     ['invalid port specification: "80/foo"', { ExposedPorts: { '80/foo': {} } }],
     ['invalid port specification: "90-80"', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '90-80' }] } } }],
+    ['invalid port specification: "0-80"', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '0-80' }] } } }],
+    ['invalid port specification: "-80"', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '-80' }] } } }],
     ['invalid port specification: "80\\x00"', { HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '80\0' }] } } }],
     ['invalid IP address: x', { HostConfig: { PortBindings: { '80/tcp': [{ HostIp: 'x' }] } } }],
   ];

@@ -6,7 +6,7 @@ export const networkOptions = [
   option('bridge', 'string', {
     group,
     short: 'b',
-    help: 'Device of the default bridge network (default cleat0); none: no such network',
+    help: 'Device of the default bridge network, made if it is missing (default cleat0); none: no such network',
   }),
   option('allow-direct-routing', 'bool', {
     group,

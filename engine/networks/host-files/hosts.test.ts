@@ -65,7 +65,9 @@ test('ports: ranges, -P, and what is shown of them', () => {
     '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8003' }],
     '82/tcp': null,
   });
-  expect(() => requestedPorts({ '80/tcp': [{ HostPort: '9-8' }] }, [], false)).toThrow(
-    'invalid port specification: "9-8"',
-  );
+  for (const HostPort of ['9-8', '0-8', '-8']) {
+    expect(() => requestedPorts({ '80/tcp': [{ HostPort }] }, [], false)).toThrow(
+      `invalid port specification: "${HostPort}"`,
+    );
+  }
 });
