@@ -2,7 +2,7 @@ import type { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
 import { assertForward, hasLegacyRules } from '@cleat/linux/firewall/forward';
 import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
-import { insisting, longestMs, Patience } from './patience.js';
+import { insistingOnRules, longestMs, Patience } from './patience.js';
 
 /** The tagged rules, for {@link Patience}. */
 const ours = 'the rules';
@@ -55,7 +55,7 @@ export class ForwardGuard {
     if ((changes === undefined || changes === this.#thereAfter) && !hasLegacyRules()) return;
     if (!this.#patience.isDue(ours) || !(await this.#assert(this.#six))) return;
     const pauseMs = this.#patience.spend(ours);
-    this.#log.warn('iptables had other rules than our bridges need, and has them again', insisting(pauseMs));
+    this.#log.warn('iptables had other rules than our bridges need, and has them again', insistingOnRules(pauseMs));
   }
 
   get #any(): boolean {

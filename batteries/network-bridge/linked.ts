@@ -40,9 +40,13 @@ export function linkedPorts({ id, icc }: NetworkRecord, all: readonly EndpointRe
   );
 }
 
+/** The sysctl by which the host answers for others on a bridge. */
+export const answeringKey = ({ bridge }: Pick<NetworkRecord, 'bridge'>): string =>
+  `ipv4/conf/${bridge}/proxy_arp_pvlan`;
+
 /** Sysctls, with their values, for the host to answer for containers as long as there is a link; none if they are so. */
 export function answering({ bridge, icc }: NetworkRecord, links: readonly LinkedPort[]): [string, string][] {
-  const key = `ipv4/conf/${bridge}/proxy_arp_pvlan`;
+  const key = answeringKey({ bridge });
   const wanted = links.length > 0 ? '1' : '0';
   if (icc || (readSysctl(key) ?? '0') === wanted) return [];
   // Without a delay, which is up to 0.8 seconds.

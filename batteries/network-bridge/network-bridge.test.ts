@@ -19,6 +19,7 @@ const tag = randomBytes(3).toString('hex');
 const block = `10.90.${Number.parseInt(tag.slice(0, 2), 16) % 250}`;
 const device = `cb${tag}`;
 const otherDevice = `cx${tag}`;
+const forwarding = `ipv4/conf/${device}/forwarding`;
 const localPorts = `ipv4/conf/${device}/route_localnet`;
 const context = { signal: new AbortController().signal };
 let stateDir: string;
@@ -365,6 +366,7 @@ test.each<[string, (link: string) => Promise<unknown>]>([
     },
   ],
   ['a setting of the kernel is switched off', async () => writeSysctl(localPorts, '0')],
+  ['forwarding is switched off on the bridge', async () => writeSysctl(forwarding, '0')],
 ])('what is damaged is made anew: %s', async (_, damage) => {
   unwatched.mockRestore();
   await createNetwork();
@@ -382,6 +384,7 @@ test.each<[string, (link: string) => Promise<unknown>]>([
     rules: (await nft('list', 'chain', 'inet', table, 'ports')).stdout.includes('@published_on'),
     port: (await published()).includes(`tcp . ${HostPort} : ${block}.2 . 80`),
     fromLoopback: readSysctl(localPorts),
+    forwarded: readSysctl(forwarding),
     member: memberOf(link),
   });
   const link = await outerLink();
@@ -390,6 +393,7 @@ test.each<[string, (link: string) => Promise<unknown>]>([
     rules: true,
     port: true,
     fromLoopback: '1',
+    forwarded: '1',
     member: { up: true, hairpin: true, isolated: false },
   };
   expect(await whole()).toEqual(good);
@@ -455,6 +459,26 @@ test('an interface that somebody takes off its bridge does not come back without
   await expect.poll(() => memberOf(link)).toEqual(good);
   await run('ip', `link set ${link} type bridge_slave isolated off`.split(' '));
   await expect.poll(() => memberOf(link)).toEqual(good);
+});
+
+test('a host that answers for linked containers goes on to do so, and no longer than they are linked', async () => {
+  unwatched.mockRestore();
+  await createNetwork({ 'com.docker.network.bridge.enable_icc': 'false' });
+  await join_('e1', 2);
+  await join_('e2', 3);
+  const link = (...Links: { EndpointID: string; Ports: { Proto: number; Port: number }[] }[]) =>
+    driver.handlers().OpenLinks?.({ NetworkID: 'n1', EndpointID: 'e1', Links }, context);
+  const key = `ipv4/conf/${device}/proxy_arp_pvlan`;
+  await link({ EndpointID: 'e2', Ports: [{ Proto: 6, Port: 80 }] });
+  expect(readSysctl(key)).toBe('1');
+  writeSysctl(key, '0');
+  await expect.poll(() => readSysctl(key)).toBe('1');
+  await link();
+  expect(readSysctl(key)).toBe('0');
+  // A look after that, which another setting tells, leaves it so.
+  writeSysctl(forwarding, '0');
+  await expect.poll(() => readSysctl(forwarding)).toBe('1');
+  expect(readSysctl(key)).toBe('0');
 });
 
 test('bridges and interfaces are looked after where the operator wants no rules, too', async () => {

@@ -57,5 +57,14 @@ export class Patience {
 }
 
 /** For the log, where somebody seems to insist. */
-export const insisting = (pauseMs: number) =>
+export const insisting = (pauseMs: number): Record<string, unknown> =>
   pauseMs === 0 ? {} : { again: 'somebody does so again and again', nextTimeAfterSeconds: pauseMs / 1_000 };
+
+/** The same for rules, whose culprit has a name. */
+export const insistingOnRules = (pauseMs: number): Record<string, unknown> =>
+  pauseMs === 0
+    ? {}
+    : {
+        ...insisting(pauseMs),
+        suspect: 'a program that loads rules of its own: run "nft monitor", which tells its name and process',
+      };

@@ -1,14 +1,13 @@
 import { Firewall } from '@cleat/linux/firewall/firewall';
 import { ForeignChanges } from '@cleat/linux/firewall/foreign-changes';
 import { type FirewallNetwork, isTranslated, type LinkedPort, type PublishedPort } from '@cleat/linux/firewall/ruleset';
-import { readSysctl, writeSysctl } from '@cleat/linux/net/facts';
-import { messageOf } from '@cleat/protocol/errors';
 import type { Logger } from '@cleat/protocol/log';
 import type { DurableMap } from '@cleat/sdk';
 import { ForwardGuard } from './guard.js';
-import { answering, linkedPorts } from './linked.js';
+import { answering, answeringKey, linkedPorts } from './linked.js';
 import type { BridgeOptions } from './options.js';
-import { insisting, longestMs, Patience } from './patience.js';
+import { insistingOnRules, longestMs, Patience } from './patience.js';
+import { KernelSettings } from './settings.js';
 import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 import type { Look } from './watch.js';
 import { Zones } from './zones.js';
@@ -26,8 +25,7 @@ export class BridgeRules {
   readonly #networks: DurableMap<NetworkRecord>;
   readonly #endpoints: DurableMap<EndpointRecord>;
   readonly #log: Logger;
-  /** The kernel's settings that are on because of us. */
-  readonly #switched = new Set<string>();
+  readonly #settings: KernelSettings;
   readonly #patience = new Patience(longestMs.rules);
   readonly #guard: ForwardGuard;
   readonly #zones: Zones;
@@ -42,6 +40,7 @@ export class BridgeRules {
     this.#networks = networks;
     this.#endpoints = endpoints;
     this.#log = log;
+    this.#settings = new KernelSettings(log);
     const tag = options.engineId.replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 12);
     const foreign = new ForeignChanges();
     this.firewall = options.firewall ? new Firewall(`cleat_${tag}`, foreign) : undefined;
@@ -56,11 +55,12 @@ export class BridgeRules {
   async apply(all: readonly NetworkRecord[]): Promise<void> {
     const networks = all.filter((network) => !isBorrowed(network));
     const six = networks.some(({ subnets }) => subnets.some((subnet) => subnet.includes(':')));
-    if (networks.length === 0) this.#switched.clear();
+    if (networks.length === 0) this.#settings.clear();
     if (networks.length > 0 && this.#options.ipForward) {
-      this.#switchOn('ipv4/ip_forward');
-      if (six) this.#switchOn('ipv6/conf/all/forwarding');
+      this.#settings.switchOn('ipv4/ip_forward');
+      if (six) this.#settings.switchOn('ipv6/conf/all/forwarding');
     }
+    this.forwardFrom(networks);
     if (!this.firewall) return;
     const endpoints = this.#endpoints.values().filter(({ id }) => !this.leaving.has(id));
     const ports = this.#endpoints.values().flatMap((endpoint) => this.forFirewall(endpoint.networkId, endpoint.ports));
@@ -94,14 +94,27 @@ export class BridgeRules {
   /** Only after the rules that keep apart what is not linked, and never without them. */
   answerForLinked(network: NetworkRecord, links: readonly LinkedPort[]): void {
     if (!this.firewall) return;
-    for (const [key, value] of answering(network, links)) this.#sysctl(key, value);
+    for (const [key, value] of answering(network, links)) this.#settings.set(key, value);
+    if (!network.icc && links.length > 0) this.#settings.keep(answeringKey(network));
+    else this.#settings.leave(answeringKey(network));
+  }
+
+  /** Has packets from our own bridges forwarded, as they are when a bridge is made unless the host's defaults are others. */
+  forwardFrom(networks: readonly NetworkRecord[]): void {
+    if (!this.#options.ipForward) return;
+    for (const { bridge, subnets } of networks.filter(({ owned }) => owned)) {
+      const isSix = subnets.some((subnet) => subnet.includes(':'));
+      for (const family of isSix ? ['ipv4', 'ipv6'] : ['ipv4']) {
+        this.#settings.switchOnIfThere(`${family}/conf/${bridge}/forwarding`);
+      }
+    }
   }
 
   /** Lets the host reach ports that are published on 127.0.0.1: such packets leave over the bridge. */
   routeLocal(networks: readonly NetworkRecord[]): void {
     if (!this.firewall) return;
     const own = networks.filter((network) => !isBorrowed(network));
-    for (const { bridge } of own) this.#switchOn(`ipv4/conf/${bridge}/route_localnet`);
+    for (const { bridge } of own) this.#settings.switchOn(`ipv4/conf/${bridge}/route_localnet`);
   }
 
   /** Where others take our rules away, or drop our packets. */
@@ -110,55 +123,26 @@ export class BridgeRules {
       { after: 'rules of the firewall', look: () => this.#mend() },
       { after: 'rules where another drops our packets', look: () => this.#guard.look() },
       { after: "firewalld's zone", look: () => this.#zones.look() },
-      { after: "the kernel's settings", look: async () => this.#keepSwitched() },
+      { after: "the kernel's settings", look: async () => this.#settings.look() },
     ];
+  }
+
+  close(): void {
+    this.#settings.close();
   }
 
   async #mend(): Promise<void> {
     if (!this.#patience.isDue(table) || !(await this.firewall?.mend())) return;
     const pauseMs = this.#patience.spend(table);
-    this.#log.warn('rules of the firewall had been removed by somebody else, and were made anew', insisting(pauseMs));
-  }
-
-  /** A file of settings that is loaded anew (`sysctl --system`) may well have them off. */
-  #keepSwitched(): void {
-    for (const key of this.#switched) {
-      const value = readSysctl(key);
-      // With the bridge, its settings are gone.
-      if (value === undefined) this.#switched.delete(key);
-      if (value !== '0' || !this.#patience.isDue(key)) continue;
-      const pauseMs = this.#patience.spend(key);
-      this.#switchOn(key);
-      if (!this.#switched.has(key)) continue;
-      this.#log.warn(
-        `net/${key} had been switched off by somebody else, and was switched on again`,
-        insisting(pauseMs),
-      );
-    }
+    this.#log.warn(
+      'rules of the firewall had been removed by somebody else, and were made anew',
+      insistingOnRules(pauseMs),
+    );
   }
 
   /** The firewall's facts that all networks have in common. */
   get #everywhere(): Partial<FirewallNetwork> {
     const { directRouting, acceptMark } = this.#options;
     return { ...(directRouting ? { directRouting } : {}), ...(acceptMark ? { acceptMark } : {}) };
-  }
-
-  /** For good, or as long as its bridge is there. */
-  #switchOn(key: string): void {
-    if (this.#sysctl(key, '1')) this.#switched.add(key);
-    else this.#switched.delete(key);
-  }
-
-  /** Sets a sysctl; where /proc/sys is read-only the operator has to, and is told so. @returns whether it is set */
-  #sysctl(key: string, value: string): boolean {
-    try {
-      writeSysctl(key, value);
-      return true;
-    } catch (error) {
-      this.#log.warn(`net/${key} could not be set to ${value}: set it yourself, or some connections will fail`, {
-        error: messageOf(error),
-      });
-      return false;
-    }
   }
 }

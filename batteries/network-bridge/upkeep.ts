@@ -88,6 +88,7 @@ export class Upkeep {
     const left = own.filter(({ hostLink }) => there.has(hostLink));
     const fitted = await this.#fitted(network);
     await links.run(left.flatMap(({ hostLink }) => [...fitted(hostLink), ...putOnBridge(network, hostLink)]));
+    rules.forwardFrom([network]);
     if (this.#publishes(network.id)) rules.routeLocal([network]);
     rules.answerForLinked(network, linkedPorts(network, own));
   }
@@ -96,6 +97,7 @@ export class Upkeep {
   async stop(): Promise<void> {
     await this.#watch.stop();
     this.#members.close();
+    this.#parts.rules.close();
   }
 
   /** Takes networks that no container is on from the host. The next start makes them anew. */

@@ -22,6 +22,8 @@ import {
 
 const NETLINK_ROUTE = 0;
 const RTMGRP_LINK = 1;
+/** RTNLGRP_IPV4_NETCONF and RTNLGRP_IPV6_NETCONF. */
+const GROUPS_NETCONF = (1 << 23) | (1 << 24);
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
@@ -111,7 +113,16 @@ const roomBytes = 1024 * 1024;
  * @returns a file descriptor, for {@link changedLinks}
  * @throws CleatError System
  */
-export function openLinkMessages(): number {
+export const openLinkMessages = (): number => openMessages(RTMGRP_LINK);
+
+/**
+ * Its messages about settings of interfaces such as `forwarding`; not all of them are told.
+ * @returns a file descriptor, for {@link takeMessages}
+ * @throws CleatError System
+ */
+export const openSettingMessages = (): number => openMessages(GROUPS_NETCONF);
+
+function openMessages(groups: number): number {
   const fd = openNetlink(NETLINK_ROUTE, 'links');
   try {
     const room = Buffer.alloc(4);
@@ -127,7 +138,7 @@ export function openLinkMessages(): number {
     );
     const name = Buffer.alloc(12);
     name.writeUInt16LE(AF_NETLINK, 0);
-    name.writeUInt32LE(RTMGRP_LINK, 8);
+    name.writeUInt32LE(groups, 8);
     callC('int bind(int fd, const void *name, unsigned int length)', 'links', fd, name, name.length);
     return fd;
   } catch (error) {
@@ -154,16 +165,28 @@ export interface LinkChange {
  */
 export function changedLinks(fd: number): LinkChange[] | undefined {
   const changes: LinkChange[] = [];
+  const lost = readWaiting(fd, (datagram) => changes.push(...changesIn(datagram))) === 'lost';
+  return lost ? undefined : changes;
+}
+
+/** Reads the messages that have come, without waiting. @returns whether there were any. @throws CleatError System */
+export function takeMessages(fd: number): boolean {
+  let any = false;
+  const lost = readWaiting(fd, () => (any = true)) === 'lost';
+  return any || lost;
+}
+
+function readWaiting(fd: number, take: (datagram: Buffer) => void): 'all' | 'lost' {
   const buffer = Buffer.allocUnsafe(8 * 1024);
-  let lost = false;
+  let result: 'all' | 'lost' = 'all';
   for (let left = mostAtOnce; left > 0; left--) {
     const length = tryCWithErrno(recv, fd, buffer, buffer.length, MSG_DONTWAIT);
     if (length === -constants.errno.EAGAIN) break;
-    if (length === -constants.errno.ENOBUFS) lost = true;
+    if (length === -constants.errno.ENOBUFS) result = 'lost';
     else if (length < 0) throw syscallError('recv', 'links', -length);
-    else changes.push(...changesIn(buffer.subarray(0, length)));
+    else take(buffer.subarray(0, length));
   }
-  return lost ? undefined : changes;
+  return result;
 }
 
 function* changesIn(datagram: Buffer): Generator<LinkChange> {
