@@ -15,19 +15,23 @@ export interface PortTarget {
   hostIp: string;
 }
 
+interface HostTarget {
+  hostIp: string;
+  containerIp: string;
+}
+
 export interface PortRequest {
   protocol: Protocol;
   containerPort: number;
   /** Host addresses that all get the same port, with the container's address that each leads to. */
-  targets: { hostIp: string; containerIp: string }[];
+  targets: HostTarget[];
   /** First and last port to try; 0: any free one. */
   from: number;
   to: number;
 }
 
 /**
- * Bindings that differ in nothing but the host's address get the same port there, as libnetwork has it. Those that leave
- * no choice come first, so that a range does not take what another binding names.
+ * Bindings that differ in nothing but the host's address get the same port there, as libnetwork has it.
  * @param six whether the host has IPv6
  * @param families of the host's addresses that count
  * @throws InvalidParameter
@@ -38,39 +42,44 @@ export function readPortRequests(
   six: boolean,
   families: readonly Family[] = ['ipv4', 'ipv6'],
 ): PortRequest[] {
-  const requests = new Map<string, PortRequest>();
-  for (const binding of bindings) {
-    const protocol = protocolOf(binding.Proto);
-    const { Port: containerPort, HostPort: from = 0, HostPortEnd = 0, HostIP = '' } = binding;
+  const requests = new PortRequests();
+  for (const { Proto, Port: containerPort, HostPort: from = 0, HostPortEnd = 0, HostIP = '' } of bindings) {
+    const protocol = protocolOf(Proto);
     const range = { protocol, containerPort, from, to: Math.max(from, HostPortEnd) };
-    const targets = targetsOf(protocol, HostIP, to, six).filter(({ hostIp }) => families.includes(familyOf(hostIp)));
-    for (const target of targets) requestFor(requests, range, target.hostIp).targets.push(target);
+    for (const target of targetsOf(protocol, HostIP, to, six)) {
+      if (families.includes(familyOf(target.hostIp))) requests.add(range, target);
+    }
   }
-  const sorted = [...requests.values()].sort(
-    (a, b) =>
-      Number(isRange(a)) - Number(isRange(b)) ||
-      a.containerPort - b.containerPort ||
-      protocolNumber[a.protocol] - protocolNumber[b.protocol] ||
-      a.from - b.from ||
-      a.to - b.to,
-  );
-  for (const { targets } of sorted) targets.sort((a, b) => compareAddresses(a.hostIp, b.hostIp));
-  return sorted;
+  return requests.inOrder();
 }
 
 /** The same binding twice is two requests: one port cannot be had twice. */
-function requestFor(
-  requests: Map<string, PortRequest>,
-  range: Omit<PortRequest, 'targets'>,
-  hostIp: string,
-): PortRequest {
-  for (let copy = 0; ; copy++) {
-    const key = [range.protocol, range.containerPort, range.from, range.to, copy].join(' ');
-    const known = requests.get(key);
-    if (known?.targets.some((target) => target.hostIp === hostIp)) continue;
-    const request = known ?? { ...range, targets: [] };
-    requests.set(key, request);
-    return request;
+class PortRequests {
+  readonly #requests = new Map<string, PortRequest>();
+  /** How many times an address has been asked for with one range. */
+  readonly #times = new Map<string, number>();
+
+  add(range: Omit<PortRequest, 'targets'>, target: HostTarget): void {
+    const asked = [range.protocol, range.containerPort, range.from, range.to].join(' ');
+    const times = this.#times.get(`${asked} ${target.hostIp}`) ?? 0;
+    this.#times.set(`${asked} ${target.hostIp}`, times + 1);
+    const request = this.#requests.get(`${asked} ${times}`) ?? { ...range, targets: [] };
+    this.#requests.set(`${asked} ${times}`, request);
+    request.targets.push(target);
+  }
+
+  /** Those that leave no choice come first, so that a range does not take what another binding names. */
+  inOrder(): PortRequest[] {
+    const sorted = [...this.#requests.values()].sort(
+      (a, b) =>
+        Number(isRange(a)) - Number(isRange(b)) ||
+        a.containerPort - b.containerPort ||
+        protocolNumber[a.protocol] - protocolNumber[b.protocol] ||
+        a.from - b.from ||
+        a.to - b.to,
+    );
+    for (const { targets } of sorted) targets.sort((a, b) => compareAddresses(a.hostIp, b.hostIp));
+    return sorted;
   }
 }
 

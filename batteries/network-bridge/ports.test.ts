@@ -47,6 +47,8 @@ describe('which host ports are asked for', () => {
       '0.0.0.0,127.0.0.1,:: 0-0:80/tcp',
       '0.0.0.0,:: 0-0:80/tcp',
     ]);
+    const many = Array.from({ length: 60_000 }, () => tcp(80));
+    expect(read(...many)).toHaveLength(many.length);
   });
 });
 
