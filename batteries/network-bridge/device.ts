@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { interfaceNames, linkFacts, linksByAlias, readSysctl, writeSysctl } from '@cleat/linux/net/facts';
 import type { HostLinks } from '@cleat/linux/net/links';
+import { linkState } from '@cleat/linux/syscall/route-links';
 import { conflict } from '@cleat/protocol/errors';
 import { dockerMac } from '@cleat/protocol/mac';
 import { checkBorrowing } from './borrowed.js';
@@ -9,6 +10,11 @@ import type { NetworkRecord } from './state.js';
 
 /** The alias that tells whose a bridge is. */
 export const bridgeAlias = (engineId: string): string => `cleat:${engineId}`;
+
+/** Whether a network's bridge is there, and not another one of its name. */
+export function hasBridge({ bridge, owned }: NetworkRecord, engineId: string, state = linkState(bridge)): boolean {
+  return state !== undefined && (!owned || state.alias === bridgeAlias(engineId));
+}
 
 /**
  * How a bridge that nobody tagged is used: `adopt` gives it the network's addresses (`--bridge NAME`), `borrow` leaves it

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import { interfaceNames } from '@cleat/linux/net/facts';
 import { type HostLinks, hostLinks } from '@cleat/linux/net/links';
 import { Mutex } from '@cleat/protocol/async/mutex';
 import { conflict, forbidden, invalidParameter, notFound } from '@cleat/protocol/errors';
@@ -8,7 +7,7 @@ import { netlabel, type networkKind, type OpenedLink, type PortBinding } from '@
 import type { Logger } from '@cleat/protocol/log';
 import { DurableMap } from '@cleat/sdk';
 import { borrowedBridge, pairOn } from './borrowed.js';
-import { ensureBridge, ownBridges, removeBridge } from './device.js';
+import { ensureBridge, hasBridge, ownBridges, removeBridge } from './device.js';
 import { isLinked, readLinks } from './linked.js';
 import { LinkSweeper, macFor, makeLinks, newLinkName } from './links.js';
 import { readNetwork, withoutGateways } from './network-options.js';
@@ -219,8 +218,9 @@ export class BridgeDriver {
     const endpoint = this.#endpoint(id);
     const network = this.#network(endpoint.networkId);
     const borrowed = isBorrowed(network) ? await borrowedBridge(network) : undefined;
-    // Somebody removed it by hand.
-    if (!borrowed && !interfaceNames().has(network.bridge)) await this.#inTurn(() => this.#upkeep.remake(network));
+    // Somebody removed it by hand; another one of its name is refused.
+    if (!borrowed && !hasBridge(network, this.#options.engineId))
+      await this.#inTurn(() => this.#upkeep.remake(network));
     await this.#removeFormer(endpoint);
     const pair = borrowed && pairOn(borrowed, network);
     this.#joining.add(id);

@@ -1,6 +1,7 @@
 import { LinkChanges } from '@cleat/linux/net/link-changes';
 import { type LinkState, linkStates } from '@cleat/linux/syscall/route-links';
 import type { DurableMap } from '@cleat/sdk';
+import { hasBridge } from './device.js';
 import { Identities } from './identities.js';
 import { type EndpointRecord, isBorrowed, type NetworkRecord } from './state.js';
 
@@ -23,6 +24,7 @@ export class Members {
   readonly #endpoints: DurableMap<EndpointRecord>;
   /** Endpoints whose interface is being made. */
   readonly #joining: ReadonlySet<string>;
+  readonly #engineId: string;
   readonly #changes = new LinkChanges();
   readonly #identities = new Identities();
   /** Names of interfaces that were not yet as they should be. */
@@ -32,10 +34,12 @@ export class Members {
     networks: DurableMap<NetworkRecord>,
     endpoints: DurableMap<EndpointRecord>,
     joining: ReadonlySet<string>,
+    engineId: string,
   ) {
     this.#networks = networks;
     this.#endpoints = endpoints;
     this.#joining = joining;
+    this.#engineId = engineId;
   }
 
   /** Interfaces are recognised from now on. @throws System */
@@ -72,8 +76,9 @@ export class Members {
       const found = otherName ? `renamed to ${otherName}` : amiss(link, bridge, network);
       if (!found) continue;
       suspects.add(endpoint.hostLink);
-      // Where the bridge itself is gone, that is put right first, by us or by its owner.
-      if (bridge && !this.#joining.has(endpoint.id)) strays.push({ endpoint, network, found, otherName });
+      // Where the bridge itself is gone, or another has its name, that is put right first, by us or by its owner.
+      const hasOwn = bridge !== undefined && hasBridge(network, this.#engineId, bridge);
+      if (hasOwn && !this.#joining.has(endpoint.id)) strays.push({ endpoint, network, found, otherName });
     }
     this.#suspects = suspects;
     return strays;

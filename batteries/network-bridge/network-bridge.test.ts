@@ -72,6 +72,20 @@ async function createNetwork(options: Record<string, string> = {}, six = false):
   );
 }
 
+/** A second network. */
+async function createOther(): Promise<void> {
+  const other = block.replace('10.90', '10.91');
+  await driver.handlers().CreateNetwork(
+    {
+      NetworkID: 'n2',
+      Options: { 'com.docker.network.generic': { 'com.docker.network.bridge.name': otherDevice } },
+      IPv4Data: [{ Pool: `${other}.0/24`, Gateway: `${other}.1/24` }],
+      IPv6Data: [],
+    },
+    context,
+  );
+}
+
 /** The engine's work with a driver's answer, in short. */
 async function join_(id: string, last: number, six = ''): Promise<(...command: string[]) => ReturnType<typeof run>> {
   const ids = { NetworkID: 'n1', EndpointID: id };
@@ -409,9 +423,31 @@ async function outerLink(): Promise<string> {
 }
 
 function memberOf(link: string) {
-  const { index: _, master, ...state } = linkState(link) ?? { index: 0, master: 0 };
+  const { index: _, alias: __, master, ...state } = linkState(link) ?? { index: 0, alias: '', master: 0 };
   return master === linkState(device)?.index ? state : 'elsewhere';
 }
+
+test("another's bridge that has taken the name of ours gets no interface of a container", async () => {
+  await createNetwork();
+  await createOther();
+  await join_('e1', 2);
+  const link = await outerLink();
+  await driver.close();
+  await ip('link', 'delete', device);
+  await ip('link', 'add', device, 'type', 'bridge');
+  unwatched.mockRestore();
+  driver = open();
+  await driver.restore();
+  await expect(join_('e2', 3)).rejects.toThrow(`a bridge ${device} that this engine did not make exists already`);
+  // Two looks later.
+  for (const _ of [1, 2]) {
+    await ip('link', 'set', otherDevice, 'down');
+    await expect.poll(() => linkState(otherDevice)?.up).toBe(true);
+  }
+  expect(memberOf(link)).toBe('elsewhere');
+  await ip('link', 'delete', device);
+  await expect.poll(() => memberOf(link)).toMatchObject({ up: true });
+});
 
 test.each<[string, () => unknown]>([
   ['IPv6 is switched off on it', () => writeSysctl(`ipv6/conf/${device}/disable_ipv6`, '1')],
@@ -428,17 +464,7 @@ test.each<[string, () => unknown]>([
 test('a bridge that cannot be made anew does not keep the others from it', async () => {
   unwatched.mockRestore();
   await createNetwork();
-  await driver.handlers().CreateNetwork(
-    {
-      NetworkID: 'n2',
-      Options: { 'com.docker.network.generic': { 'com.docker.network.bridge.name': otherDevice } },
-      IPv4Data: [
-        { Pool: `${block.replace('10.90', '10.91')}.0/24`, Gateway: `${block.replace('10.90', '10.91')}.1/24` },
-      ],
-      IPv6Data: [],
-    },
-    context,
-  );
+  await createOther();
   // The first one is another engine's by now.
   await ip('link', 'set', device, 'alias', 'cleat:another');
   await ip('address', 'flush', 'dev', device);

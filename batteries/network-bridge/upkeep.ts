@@ -40,7 +40,7 @@ export class Upkeep {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#members = new Members(parts.networks, parts.endpoints, parts.joining);
+    this.#members = new Members(parts.networks, parts.endpoints, parts.joining, parts.engineId);
     const bridges = { after: 'bridges', look: () => this.#mendBridges() };
     const members = { after: "containers' interfaces", look: () => this.#mendMembers() };
     this.#watch = new HostWatch([bridges, members, ...parts.rules.looks()], parts.log);

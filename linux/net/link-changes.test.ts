@@ -36,6 +36,7 @@ test('interfaces that others change are told, and how they are by then', async (
     index: expect.any(Number),
     up: true,
     master: index,
+    alias: '',
     hairpin: false,
     isolated: false,
   });

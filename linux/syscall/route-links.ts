@@ -32,6 +32,7 @@ const HEADER = MESSAGE + 16;
 const IFLA_IFNAME = 3;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_EXT_MASK = 29;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
@@ -45,6 +46,8 @@ const MSG_DONTWAIT = 0x40;
 
 export interface LinkState {
   index: number;
+  /** Its description, for people and programs; empty: none. */
+  alias: string;
   /** Somebody has set it up; its other end may be down. */
   up: boolean;
   /** Index of the bridge or the like that it is a port of; 0: none. */
@@ -96,6 +99,7 @@ function stateOf(message: Buffer): LinkState {
   const [hairpin, isolated] = [IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED].map((number) => port.get(number)?.[0]);
   return {
     index: message.readInt32LE(MESSAGE + 4),
+    alias: (all.get(IFLA_IFALIAS) ?? none).toString('utf8').replace(/\0.*$/s, ''),
     up: (message.readUInt32LE(MESSAGE + 8) & IFF_UP) !== 0,
     master: all.get(IFLA_MASTER)?.readUInt32LE() ?? 0,
     ...(hairpin === undefined ? {} : { hairpin: hairpin !== 0 }),
