@@ -17,9 +17,13 @@ test('all who have the listening socket are found, and one that has ended since 
     const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
     const child = spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
     const ended = once(child, 'exit');
-    const pids = processesBehind(address);
-    child.kill('SIGKILL');
-    await ended;
+    let pids: number[] = [];
+    try {
+      pids = processesBehind(address);
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+    }
     expect(pids.toSorted((one, other) => one - other)).toEqual(
       [process.pid, Number(child.pid)].toSorted((one, other) => one - other),
     );
